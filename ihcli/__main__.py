@@ -1,0 +1,17 @@
+"""The entry of `ih` and of `python -m ihcli`."""
+
+import sys
+
+
+def main() -> None:
+    """Run the command line and leave with its exit code."""
+    try:
+        from ihcli.cli.app import app
+
+        app(prog_name="ih")
+    except KeyboardInterrupt:  # before a command had begun
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

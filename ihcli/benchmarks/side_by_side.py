@@ -1,0 +1,238 @@
+"""Published procedures and ours on the same texts, model and machine, in one run: seconds, Hessians, true error.
+
+Ours runs as the command line runs it; the others run on PyTorch as it comes, as whoever published them did.
+"""
+
+import math
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from functools import partial
+from typing import TypeVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+
+from ihcli.attribution.path import Path
+from ihcli.attribution.products import fast_products
+from ihcli.attribution.reverse import ScalarField
+from ihcli.benchmarks import published
+from ihcli.benchmarks.published import Outcome
+from ihcli.config import RunConfig
+from ihcli.pipeline import Explainer, environment
+from ihcli.results import Environment, Explanation
+
+Array = NDArray[np.float64]
+TEXTS = (
+    "this movie was not bad",
+    "A charming disaster from start to finish",
+    "I thought it would be terribly boring, but the second half was not bad at all and the ending made me cry",
+)
+"""The article's two examples and a sentence of 21 tokens."""
+GOAL = 0.01
+"""The true error that every procedure is asked to reach."""
+ARTICLE_STEPS = 50
+PAPER_SAMPLES = (49, 256, 1024)
+GRID_ORDERS = (4, 7, 10, 14, 20, 28, 40)
+TOLERANCES = (0.1, 0.01, 0.001)
+REFERENCE_TOLERANCE = 1e-5
+REPEATS = 3
+Say = Callable[[str], None]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Measurement:
+    """One run of one procedure.
+
+    `seconds` is for the whole matrix; where only a `share` of the work was run it is scaled up from that, and `error`,
+    the largest over the entries as a share of the largest entry, is unknown (NaN).  `correlation` is that of the
+    entries off the diagonal with the truth's.
+    """
+
+    procedure: str
+    effort: str
+    hessians: int
+    products: int
+    seconds: float
+    error: float
+    correlation: float
+    share: float = 1.0
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """The seconds that a procedure needs to a true error of `GOAL`.
+
+    `how`: `measured`, `extrapolated` from its measured rate of convergence, `at least` (it did not get there within
+    the budget), or `never` (another quantity).
+    """
+
+    procedure: str
+    seconds: float
+    how: str
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """What was measured on one text; `first_seconds` is ours with the trace of the model still to be made."""
+
+    text: str
+    tokens: int
+    units: int
+    first_seconds: float
+    measurements: tuple[Measurement, ...]
+    reaches: tuple[Reach, ...]
+
+    def ratio(self, procedure: str) -> float:
+        """How many times longer than ours a procedure takes: to `GOAL`, or (the article's) as published."""
+        ours = self._seconds("ours")
+        if procedure.startswith("article"):
+            return next(m.seconds for m in self.measurements if m.procedure == procedure) / ours
+        return self._seconds(procedure) / ours
+
+    def _seconds(self, procedure: str) -> float:
+        return next(r.seconds for r in self.reaches if r.procedure == procedure)
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One run of `ih bench`."""
+
+    model: str
+    architecture: str
+    dtype: str
+    threads: int
+    environment: Environment
+    texts: tuple[Text, ...]
+
+
+def measure(config: RunConfig, texts: tuple[str, ...] = TEXTS, budget: float = 60.0, say: Say = print) -> Bench:
+    """Run everything on every text; a single measurement is not begun when it would take over `budget` seconds."""
+    explainer = Explainer(config)
+    exact = Explainer(_exact(config))
+    found = tuple(_text(explainer, exact, text, budget, say) for text in texts)
+    info = explainer.classifier.info
+    return Bench(info.name, info.architecture, info.dtype, torch.get_num_threads(),
+                 environment(explainer.classifier.device), found)  # fmt: skip
+
+
+def _exact(config: RunConfig) -> RunConfig:
+    """The same in double precision, far below every tolerance that is measured."""
+    values = config.to_dict()
+    values["model"]["dtype"] = "float64"
+    values["attribution"] |= {"tolerance": REFERENCE_TOLERANCE, "max_nodes": 4096}
+    return RunConfig.of(values)
+
+
+def _text(explainer: Explainer, exact: Explainer, text: str, budget: float, say: Say) -> Text:
+    say(f"{text}: reference")
+    truth = exact.explain(text).ih
+    with fast_products():
+        explanation, first = _timed(partial(explainer.explain, text))
+    problem = explainer.prepare(text)
+    path = Path.between(problem.x, problem.baselines.embeddings[0], problem.encoded.groups)
+    runs: list[Measurement] = []
+    for one in _all(explainer, text, path, truth, budget):
+        say(f"{text}: {one.procedure}, {one.effort}: {one.seconds:.3g} s, error {one.error:.2g}")
+        runs.append(one)
+    return Text(text, int((path.groups >= 0).sum()), len(explanation.units), first, tuple(runs), tuple(_reaches(runs)))
+
+
+def _all(explainer: Explainer, text: str, path: Path, truth: Array, budget: float) -> Iterator[Measurement]:
+    score = explainer.prepare(text).score
+    yield from ours(explainer, text, truth)
+    tokens = int((path.groups >= 0).sum())
+    row = _timed(lambda: published.article(score, path, 1, tokens=1))[1]
+    yield _article(score, path, truth, row * ARTICLE_STEPS * tokens, budget)
+    steps = max(1, min(ARTICLE_STEPS, int(math.sqrt(budget / 4 / (row * tokens)))))
+    sample, seconds = _timed(lambda: published.article_double(score, path, steps))
+    scale = (ARTICLE_STEPS / steps) ** 2
+    yield Measurement("article-double", f"{ARTICLE_STEPS} × {ARTICLE_STEPS} steps", ARTICLE_STEPS**2,
+                      ARTICLE_STEPS**2 * tokens, seconds * scale, math.nan,
+                      _correlation(sample.matrix, truth), 1 / scale)  # fmt: skip
+    yield from _until(
+        "paper", "samples", PAPER_SAMPLES, lambda n: published.paper(score, path, n), lambda n: n, truth, budget
+    )
+    yield from _until(
+        "product-grid", "a side", GRID_ORDERS, lambda n: published.product_grid(score, path, n), lambda n: n * n, truth,
+        budget,
+    )  # fmt: skip
+
+
+def ours(explainer: Explainer, text: str, truth: Array) -> Iterator[Measurement]:
+    """Whole explanations (encoding, checks of the model, prediction, integral), the median of a few."""
+    for tolerance in TOLERANCES:
+        some = explainer.at_tolerance(tolerance)
+        with fast_products():  # as the command line does
+            runs: list[tuple[Explanation, float]] = [_timed(partial(some.explain, text)) for _ in range(REPEATS)]
+        found = runs[0][0]
+        yield Measurement(
+            "ours", f"tolerance {tolerance:g}", found.quadrature.nodes, found.quadrature.hessian_vector_products,
+            statistics.median(seconds for _, seconds in runs), _error(found.ih, truth), _correlation(found.ih, truth),
+        )  # fmt: skip
+
+
+def _article(score: ScalarField, path: Path, truth: Array, expected: float, budget: float) -> Measurement:
+    tokens = int((path.groups >= 0).sum())
+    share = min(1.0, budget / expected)
+    steps = max(1, round(ARTICLE_STEPS * share)) if share < 1 else ARTICLE_STEPS
+    found, seconds = _timed(lambda: published.article(score, path, steps))
+    scale = ARTICLE_STEPS / steps
+    return Measurement("article", f"{ARTICLE_STEPS} steps", ARTICLE_STEPS, ARTICLE_STEPS * tokens, seconds * scale,
+                       _error(found.matrix, truth) if scale == 1 else math.nan, _correlation(found.matrix, truth),
+                       1 / scale)  # fmt: skip
+
+
+def _until(
+    name: str, unit: str, efforts: tuple[int, ...], run: Callable[[int], Outcome], work: Callable[[int], int],
+    truth: Array, budget: float,
+) -> Iterator[Measurement]:  # fmt: skip
+    """Raise the effort until the goal is met or the next run would take too long."""
+    rate = 0.0
+    for effort in efforts:
+        if rate * work(effort) > budget:
+            return
+        found, seconds = _timed(partial(run, effort))
+        rate = seconds / work(effort)
+        error = _error(found.matrix, truth)
+        yield Measurement(
+            name, f"{effort} {unit}", found.hessians, found.products, seconds, error, _correlation(found.matrix, truth)
+        )
+        if error <= GOAL:
+            return
+
+
+def _reaches(runs: list[Measurement]) -> Iterator[Reach]:
+    certified = next(m for m in runs if m.procedure == "ours" and m.effort == f"tolerance {GOAL:g}")
+    yield Reach("ours", certified.seconds, "measured" if certified.error <= GOAL else "at least")
+    yield Reach("article", math.inf, "never")
+    for name in ("paper", "product-grid"):
+        own = [m for m in runs if m.procedure == name]
+        last = own[-1]
+        if last.error <= GOAL:
+            yield Reach(name, last.seconds, "measured")
+        elif name == "paper":  # the plain mean converges as 1/√k: four times the samples for half of the error
+            yield Reach(name, last.seconds * (last.error / GOAL) ** 2, "extrapolated")
+        else:
+            yield Reach(name, last.seconds, "at least")
+
+
+def _timed(run: Callable[[], T]) -> tuple[T, float]:
+    started = time.perf_counter()
+    found = run()
+    return found, time.perf_counter() - started
+
+
+def _error(matrix: Array, truth: Array) -> float:
+    return float(np.abs(matrix - truth).max() / np.abs(truth).max())
+
+
+def _correlation(matrix: Array, truth: Array) -> float:
+    """Of the entries off the diagonal; NaN where there are too few."""
+    apart = ~np.eye(len(truth), dtype=bool)
+    if len(truth) < 3:  # noqa: PLR2004  (one pair twice correlates with anything)
+        return math.nan
+    return float(np.corrcoef(matrix[apart], truth[apart])[0, 1])

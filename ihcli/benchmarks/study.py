@@ -1,0 +1,158 @@
+"""Measure the engine's choices: is every certificate true, and what does it cost.
+
+``python -m ihcli.benchmarks.study --out FILE --model MODEL`` explains twenty-one texts against four baselines at three
+tolerances in single precision, each beside a reference in double precision at a tolerance ten times finer than the
+finest.  A line of JSON a case is appended to FILE; a run that was stopped goes on where it stopped.  ``--summary``
+prints what FILE says.
+"""
+
+import argparse
+import json
+import statistics
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ihcli.pipeline import Explainer
+from ihcli.results import Explanation
+
+TEXTS = (
+    "superb",
+    "not good",
+    "never boring",
+    "this movie was not bad",
+    "this movie was bad",
+    "hardly a masterpiece, is it?",
+    "I would not call it dull",
+    "A charming disaster from start to finish",
+    "nobody will ever regret missing this mess",
+    "without the score it would be nothing",
+    "it's so bad it's almost good",
+    "well acted, badly written and far too long",
+    "the plot is thin but the acting is wonderful",
+    "a film that nobody asked for and everybody will enjoy",
+    "not once did I feel that my time was wasted",
+    "an unforgettable film that I would love to forget as soon as possible",
+    "I expected nothing from the trailer and still managed to be let down",
+    "the jokes that land are funny, the ones that do not are painful, and there are many",
+    "I thought it would be terribly boring, but the second half was not bad at all and the ending made me cry",
+    (
+        "despite a clumsy script and a director who seems asleep for most of the running time, the two leads give so "
+        "much warmth to their scenes that I left the cinema smiling"
+    ),
+    (
+        "there is a good film somewhere in these two hours, but nobody involved seems to have looked for it; the "
+        "camera wanders, the music shouts, the dialogue explains what we have just seen, and only the quiet scenes at "
+        "the lake, which last for less than ten minutes, show what it might have been had anyone dared to stop talking"
+    ),
+)
+"""Negation, contrast, irony, one word, long sentences; 1 to 60 words, none of them tuned for."""
+BASELINES = ("pad", "mask", "unk", "zero")
+TOLERANCES = (0.1, 0.01, 0.001)
+REFERENCE_TOLERANCE = 1e-4
+MOST_NODES = 512
+DOUBLE_UNITS = 14
+"""Texts of up to so many units are also explained in double precision at the default tolerance."""
+
+
+def run(model: str, out: Path, texts: tuple[str, ...] = TEXTS) -> None:
+    """Measure every case that `out` does not hold yet, the short texts first."""
+    done = {(case["model"], case["baseline"], case["text"]) for case in read(out)}
+    out.parent.mkdir(parents=True, exist_ok=True)
+    explainers = {kind: _explainers(model, kind) for kind in BASELINES}
+    for text in texts:
+        for kind in BASELINES:
+            if (model, kind, text) in done:
+                continue
+            case = {"model": model, "baseline": kind, "text": text, **_case(*explainers[kind], text)}
+            with out.open("a", encoding="utf-8") as stream:
+                stream.write(json.dumps(case, ensure_ascii=False) + "\n")
+
+
+def _explainers(model: str, kind: str) -> tuple[Explainer, Explainer]:
+    """One in single precision, and one in double precision for the reference."""
+    values = {"model": {"name": model}, "baseline": {"kind": kind}, "attribution": {"max_nodes": MOST_NODES}}
+    exact = {**values, "model": {"name": model, "dtype": "float64"},
+             "attribution": {"tolerance": REFERENCE_TOLERANCE, "max_nodes": 8 * MOST_NODES}}  # fmt: skip
+    return Explainer(values), Explainer(exact)
+
+
+def _case(single: Explainer, double: Explainer, text: str) -> dict[str, Any]:
+    reference = double.explain(text)
+    case: dict[str, Any] = {
+        "units": len(reference.units),
+        "reference": {"nodes": reference.quadrature.nodes, "converged": reference.converged},
+        "runs": [_against(single.at_tolerance(t).explain(text), reference) for t in TOLERANCES],
+    }
+    if len(reference.units) <= DOUBLE_UNITS:
+        same = double.at_tolerance(TOLERANCES[1]).explain(text)
+        other = single.at_tolerance(TOLERANCES[1]).explain(text)
+        case["precision"] = float(np.abs(same.ih - other.ih).max() / np.abs(reference.ih).max())
+    return case
+
+
+def _against(found: Explanation, reference: Explanation) -> dict[str, Any]:
+    size = float(np.abs(found.ih).max())
+    c, q = found.certificate, found.quadrature
+    full = q.nodes * len(found.units)
+    return {
+        "tolerance": c.tolerance,
+        "converged": c.converged,
+        "error": float(np.abs(found.ih - reference.ih).max() / np.abs(reference.ih).max()),
+        "estimate": max(c.quadrature_error, c.row_gap) / size,
+        "nodes": q.nodes,
+        "gradients": q.gradients,
+        "extra": (q.hessian_vector_products - full) / full,
+        "rule": q.rule,
+    }
+
+
+def read(file: Path) -> list[dict[str, Any]]:
+    """The cases of a file; none when there is no file yet."""
+    return [json.loads(line) for line in file.read_text(encoding="utf-8").splitlines()] if file.exists() else []
+
+
+def summary(cases: list[dict[str, Any]]) -> Iterator[str]:
+    """What the cases say, a line a tolerance; then precision."""
+    for tolerance in TOLERANCES:
+        runs = [run for case in cases for run in case["runs"] if run["tolerance"] == tolerance]
+        good = [run for run in runs if run["converged"]]
+        nodes = [run["nodes"] for run in runs]
+        yield (
+            f"tolerance {tolerance:g}: {len(good)} of {len(runs)} converged; true error at most "
+            f"{max(run['error'] for run in good):.2g}, above the tolerance in "
+            f"{sum(run['error'] > tolerance for run in good)}, above the estimate in "
+            f"{sum(run['error'] > run['estimate'] for run in good)}; Hessians median {statistics.median(nodes):g}, "
+            f"most {max(nodes)}; probes add {statistics.median(run['extra'] for run in runs):.2f} (median), "
+            f"{max(run['extra'] for run in runs):.2f} (most); gradients median "
+            f"{statistics.median(run['gradients'] for run in runs):g}"
+        )
+    precisions = [case["precision"] for case in cases if "precision" in case]
+    if precisions:
+        yield (
+            f"float32 and float64 differ by at most {max(precisions):.2g} of the largest entry "
+            f"({len(precisions)} cases)"
+        )
+
+
+def main() -> None:
+    """Run, or summarize."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--out", type=Path, required=True, help="file of the cases (JSON lines)")
+    parser.add_argument("--model", default="bundled", help="`bundled` or a model's folder")
+    parser.add_argument("--summary", action="store_true", help="only print what the file says")
+    options = parser.parse_args()
+    if not options.summary:
+        run(options.model, options.out)
+    cases = read(options.out)
+    for model in sorted({case["model"] for case in cases}):
+        own = [case for case in cases if case["model"] == model]
+        print(f"{model}: {len(own)} cases, {len({case['text'] for case in own})} texts")  # noqa: T201
+        for line in summary(own):
+            print(f"  {line}")  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,1 @@
+"""The bundled sentiment model: its weights, its card, and the program that trains it."""

@@ -1,0 +1,250 @@
+"""`ih check`: compare recorded explanations with new ones; exit 1 when one moved beyond its tolerance."""
+
+import json
+import sys
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ihcli.cli.settings import FLAGS, Settings, configured
+from ihcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from ihcli.config import CheckSection, Loaded
+    from ihcli.regression.again import Configure
+    from ihcli.regression.findings import Report
+    from ihcli.regression.gate import Update
+    from ihcli.results import Explanation
+
+QUANTITIES = ("probability", "f_input", "f_baseline", "ig", "ih")
+
+TopK = Annotated[int | None, typer.Option("--top-k", metavar="K", help="how many strongest pairs are ranked (10)")]
+Atol = Annotated[
+    list[str] | None,
+    typer.Option("--atol", metavar="WHAT=X", help=f"allowed change of {', '.join(QUANTITIES)}; repeatable"),
+]
+Rtol = Annotated[
+    list[str] | None,
+    typer.Option("--rtol", metavar="WHAT=X", help="the same, as a share of the baseline's largest; repeatable"),
+]
+AsJson = Annotated[bool, typer.Option("--json", help="the report as one JSON document")]
+Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML, a test case a text")]
+Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="write a Markdown summary")]
+Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write old, new and difference side by side")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="the verdict only")]
+OtherWeights = Annotated[bool, typer.Option("--other-weights", help="other weights may pass where the numbers agree")]
+Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="with the traceback of an error")]
+
+
+@dataclass(frozen=True, slots=True)
+class Reports:
+    """Where the report goes."""
+
+    as_json: bool = False
+    junit: Path | None = None
+    markdown: Path | None = None
+    html: Path | None = None
+    quiet: bool = False
+    github: bool = True
+    """Whether a summary and annotations go to GitHub where it asks for them; a mere diff fails nothing."""
+
+
+@configured("model", "revision", "dtype", "device", "memory", "threads")
+def check(
+    baseline: Annotated[Path, typer.Argument(help="folder of recorded results, a result.json, or a batch's store")],
+    run: Annotated[
+        Path | None, typer.Argument(help="what to compare; without it the texts are explained again")
+    ] = None,
+    *,
+    top_k: TopK = None,
+    atol: Atol = None,
+    rtol: Rtol = None,
+    other_weights: OtherWeights = False,
+    strict: Annotated[
+        bool, typer.Option("--strict", help="warnings (other versions, other settings) fail too")
+    ] = False,
+    update: Annotated[bool, typer.Option("--update", help="accept: rewrite what changed, add what is new")] = False,
+    update_new: Annotated[bool, typer.Option("--update-new", help="add what is missing, change nothing")] = False,
+    as_json: AsJson = False,
+    junit: Junit = None,
+    markdown: Markdown = None,
+    html: Html = None,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+    settings: Settings,
+) -> None:
+    """Compare recorded explanations with new ones; exit 1 when one moved beyond its tolerance.
+
+    Without RUN the texts are explained again as they were recorded (or as -c says): one command is the whole gate.
+    A difference that the certificates of both results explain never fails. Exit 4 means that results which did not
+    converge are all that is wrong.
+    """
+    del verbose  # the boundary reads it
+    if update and update_new:
+        message = "--update and --update-new exclude each other. Give --update to accept all, --update-new to add only."
+        raise UsageError(message)
+    if update or update_new:
+        from ihcli.regression.gate import require_updatable
+
+        require_updatable(baseline)
+    if run is not None and settings.values:
+        given = FLAGS[next(iter(settings.values))].names[0]
+        message = f"{given} is for explaining the texts again; RUN is compared as it is. Leave one of them out."
+        raise UsageError(message)
+    flags = check_flags(top_k, atol, rtol, other_weights=other_weights, strict=strict)
+    flags |= {FLAGS[name].key: (FLAGS[name].names[0], value) for name, value in settings.values.items()}
+    loaded = load(settings.file, flags)
+    report = (
+        _again(baseline, loaded, as_given=settings.file is not None, quiet=quiet)
+        if run is None
+        else compared(baseline, run, loaded.config.check)
+    )
+    done = None
+    if update or update_new:
+        from ihcli.regression import gate
+
+        done = gate.update(report, baseline, only_new=update_new)
+    write_reports(report, Reports(as_json, junit, markdown, html, quiet), done)
+    raise typer.Exit(report.exit_code if done is None else done.remaining.exit_code)
+
+
+def load(file: Path | None, flags: dict[str, tuple[str, Any]]) -> "Loaded":
+    """The effective configuration; raises `ConfigError`."""
+    from ihcli import config
+
+    return config.load(file, flags)
+
+
+def check_flags(
+    top_k: int | None,
+    atol: list[str] | None,
+    rtol: list[str] | None,
+    *,
+    other_weights: bool = False,
+    strict: bool = False,
+) -> dict[str, tuple[str, Any]]:
+    """Flags as the configuration takes them: dotted key to (flag, value); raises `UsageError`."""
+    flags: dict[str, tuple[str, Any]] = {}
+    if top_k is not None:
+        flags["check.top_k"] = ("--top-k", top_k)
+    for key, wanted in (("other_weights", other_weights), ("strict", strict)):
+        if wanted:
+            flags[f"check.{key}"] = (f"--{key.replace('_', '-')}", True)
+    for flag, given in (("atol", atol), ("rtol", rtol)):
+        for item in given or ():
+            what, _, text = item.partition("=")
+            if what not in QUANTITIES:
+                message = f"--{flag} {item}: {what!r} is not compared. Write WHAT=X, WHAT of {', '.join(QUANTITIES)}."
+                raise UsageError(message)
+            try:
+                value = float(text)
+            except ValueError as error:
+                message = f"--{flag} {item}: {text!r} is not a number. Write for example --{flag} {what}=0.05."
+                raise UsageError(message) from error
+            flags[f"check.{what}_{flag}"] = (f"--{flag}", value)
+    return flags
+
+
+def compared(baseline: Path, run: Path, section: "CheckSection") -> "Report":
+    """The report on two recorded sides; two single files belong together whatever their texts."""
+    import dataclasses
+
+    from ihcli.regression.gate import judge, match
+    from ihcli.regression.recorded import read_recorded
+
+    old, new = read_recorded(baseline, "baseline", store_rows), read_recorded(run, "run", store_rows)
+    if baseline.is_file() and run.is_file():
+        return judge([(old[0], dataclasses.replace(new[0], name=old[0].name))], section)
+    return judge(match(old, new), section)
+
+
+def _again(baseline: Path, loaded: "Loaded", *, as_given: bool, quiet: bool) -> "Report":
+    """The report on the baseline and its texts explained again, with progress on standard error."""
+    from ihcli.console import consoles, progress
+    from ihcli.regression.again import explain_again
+    from ihcli.regression.gate import judge, match
+    from ihcli.regression.recorded import read_recorded
+
+    old = read_recorded(baseline, "baseline", store_rows)
+    from ihcli.attribution.products import fast_products
+    from ihcli.pipeline import Explainer  # takes seconds to load: not before there is something to explain
+
+    total = sum(record.explanation is not None for record in old)
+    names: list[str] = []
+    with progress(consoles(quiet=quiet)) as step, fast_products():
+
+        def done(name: str) -> None:
+            names.append(name)
+            step("explaining again", len(names), total)
+
+        new = explain_again(old, _configure(loaded, as_given=as_given), Explainer, done)
+    return judge(match(old, new), loaded.config.check)
+
+
+def _configure(loaded: "Loaded", *, as_given: bool) -> "Configure":
+    """With -c the configuration for all; else the recorded one, over which flags and variables still win."""
+    from ihcli.regression.again import as_recorded
+
+    if as_given:
+        return lambda _: loaded.config
+    values = loaded.config.to_dict()
+    given = {
+        key: values[key.split(".")[0]][key.split(".")[1]]
+        for key, source in loaded.sources.items()
+        if source != "default"
+    }
+    return as_recorded(loaded.config, given)
+
+
+def store_rows(path: Path) -> Iterable[tuple[str, "Explanation | str"]]:
+    """Rows of a batch's store."""
+    from ihcli.corpus import iter_explanations
+
+    return iter_explanations(path)
+
+
+def write_reports(report: "Report", where: Reports, done: "Update | None" = None) -> None:
+    """Every report that was asked for; the table, or with --json the document, on standard output."""
+    from ihcli.console import consoles
+    from ihcli.regression.ci import tell_github, write_markdown
+    from ihcli.regression.junit import write_junit
+    from ihcli.regression.page import write_page
+    from ihcli.regression.table import show, verdict
+
+    for file, write in ((where.junit, write_junit), (where.markdown, write_markdown), (where.html, write_page)):
+        if file is not None:
+            write(report, file)
+    streams = consoles()
+    if where.as_json:
+        document = report.to_dict()
+        if done is not None:
+            document["accepted"] = [{"name": name, "what": what} for name, what in done.accepted]
+            document["refused"] = [{"name": name, "why": why} for name, why in done.refused]
+        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    elif where.quiet:
+        verdict(report, streams.out)
+    else:
+        show(report, streams.out)
+    if done is not None:
+        _say(done, streams.err)
+    if where.github:
+        tell_github(report if done is None else done.remaining, sys.stderr)
+
+
+def _say(done: "Update", console: "Console") -> None:
+    """What an update accepted, refused and listed."""
+    from ihcli.regression.recorded import INDEX
+
+    for name, what in done.accepted:
+        console.print(f"accepted {name}: {what}", style="green")
+    for name, why in done.refused:
+        console.print(f"refused {name}: {why}", style="red")
+    if done.listed is not None:
+        console.print(f"{INDEX} lists {done.listed} names", style="dim")
+    elif not done.accepted and not done.refused:
+        console.print("nothing to update")

@@ -1,0 +1,112 @@
+"""`ih explain`: one text to one certified explanation."""
+
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ihcli.cli.settings import Settings, configured
+from ihcli.cli.texts import checked, names_a_file, read_text
+from ihcli.errors import OutputError, UsageError
+
+if TYPE_CHECKING:
+    from ihcli.config import RunConfig
+    from ihcli.results import Explanation
+
+NOT_CONVERGED = 4
+
+
+@configured()
+def explain(
+    text: Annotated[str | None, typer.Argument(help="the text; - reads standard input", metavar="TEXT|-")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="file that holds one text", metavar="FILE")] = None,
+    text_pair: Annotated[
+        str | None, typer.Option("--text-pair", help="second text, for models that read two", metavar="TEXT")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document; files only with -o")] = False,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="print what it would cost, and stop")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no notes")] = False,
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="with the traceback of an error")] = False,
+    *,
+    settings: Settings,
+) -> None:
+    """Explain one text: which words drive the prediction, and which act together.
+
+    Shows the prediction, the attributions, the interaction matrix and its certificate, and writes the files of the
+    result to a folder named after the text.
+    """
+    del verbose  # the boundary reads it
+    if as_json and dry_run:
+        message = "--json and --dry-run exclude each other. Give one of them."
+        raise UsageError(message)
+    if names_a_file(text) and not quiet:
+        _note(f"note: {text!r} is also a file; it is explained as a text. To explain what it holds, use --file.")
+    words = read_text(text, file, quiet=quiet)
+    pair = None if text_pair is None else checked(text_pair, "--text-pair")
+    config = settings.load().config
+    writes = settings.given("out") or not as_json
+    if writes and not dry_run:
+        _require_writable(Path(config.output.directory))
+
+    from ihcli import console
+    from ihcli.attribution.products import fast_products
+    from ihcli.pipeline import Explainer
+
+    to = console.consoles(quiet=quiet)
+    with console.warnings_shown(to), console.progress(to) as progress, fast_products():
+        explainer = Explainer(config)
+        if dry_run:
+            estimate = explainer.estimate(words, text_pair=pair)
+        else:
+            explanation = explainer.explain(words, text_pair=pair, progress=progress)
+    if dry_run:
+        typer.echo(estimate)
+        return
+    try:
+        written = _write(explanation, config) if writes else []
+    finally:  # a full disk must not cost the user the result
+        if as_json:
+            sys.stdout.write(explanation.to_json())
+        else:
+            console.render(explanation, to.out, diagonal=config.output.diagonal)
+    if not quiet:
+        for path in written:
+            _note(f"wrote {path}")
+    if not explanation.converged:
+        _note(_unconverged(explanation, config))
+        raise typer.Exit(NOT_CONVERGED)
+
+
+def _write(explanation: "Explanation", config: "RunConfig") -> list[Path]:
+    from ihcli.output import slug, write_files
+
+    pair = "" if explanation.text_pair is None else f" {explanation.text_pair}"
+    folder = Path(config.output.directory) / slug(explanation.text + pair)
+    return write_files(explanation, folder, config.output.formats, diagonal=config.output.diagonal)
+
+
+def _require_writable(directory: Path) -> None:
+    """Refuse before the work what could not be written after it; raises `OutputError`."""
+    present = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
+    if not present.is_dir():
+        message = f"{present} is a file, so {directory} cannot be a folder. Choose another folder with -o."
+        raise OutputError(message)
+    if not os.access(present, os.W_OK | os.X_OK):
+        message = f"{present} cannot be written (no permission). Choose another folder with -o."
+        raise OutputError(message)
+
+
+def _unconverged(explanation: "Explanation", config: "RunConfig") -> str:
+    certificate = explanation.certificate
+    return (
+        f"not converged: row gap {certificate.row_gap:.3g} and quadrature error {certificate.quadrature_error:.3g} "
+        f"are not both within the tolerance {certificate.tolerance:g} of the largest entry after "
+        f"{explanation.quadrature.nodes} Hessians. Raise --max-nodes (now {config.attribution.max_nodes}) or "
+        "--tolerance, or compute with --dtype float64."
+    )
+
+
+def _note(message: str) -> None:
+    typer.echo(message, err=True)

@@ -1,0 +1,78 @@
+"""`ih report`: one self-contained HTML page of one explanation or a whole run."""
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from ihcli.errors import OutputError, ResultError, UsageError
+
+if TYPE_CHECKING:
+    from ihcli.results import Explanation
+
+_PAGES = {".html", ".htm"}
+
+
+def report(
+    results: Annotated[
+        list[Path],
+        typer.Argument(help="a result.json, a folder of recorded results, or a batch's store", metavar="RUN|RESULT…"),
+    ],
+    out: Annotated[Path, typer.Option("--out", "-o", help="the page to write", metavar="FILE")] = Path("report.html"),
+    title: Annotated[str | None, typer.Option("--title", help="the page's title", metavar="TEXT")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no notes")] = False,
+) -> None:
+    """Make one HTML page to look at: words, arcs, matrix and table of every text, with its certificate.
+
+    The page opens from disk and fetches nothing. The same text at word and at token level becomes one entry with a
+    switch.
+    """
+    if out.suffix.lower() not in _PAGES:
+        message = f"-o {out}: the report is an HTML page. Give a name that ends in .html."
+        raise UsageError(message)
+    if out.is_dir():
+        message = f"{out} is a folder, so the page cannot be written there. Choose another name with -o."
+        raise OutputError(message)
+
+    from ihcli.output.report import write_report
+
+    failed: list[str] = []
+    write_report((found for source in results for found in _explanations(source, failed)), out, title=title)
+    if quiet:
+        return
+    if failed:
+        typer.echo(f"note: {len(failed)} failed rows have no explanation and are not shown ({failed[0]}).", err=True)
+    typer.echo(f"{out}", err=True)
+
+
+def _explanations(source: Path, failed: list[str]) -> Iterator["Explanation"]:
+    """Everything recorded at `source`, by name; `failed` gathers the messages of a store's failed rows."""
+    from ihcli.regression.recorded import RESULT, is_store
+    from ihcli.results import Explanation
+
+    if not source.exists():
+        message = f"{source}: no such file or folder. Give a result.json, a folder of results, or a batch's store."
+        raise ResultError(message)
+    if source.is_file():
+        yield Explanation.load(source)
+        return
+    if is_store(source):
+        yield from _stored(source, failed)
+        return
+    files = sorted(source.rglob(RESULT))
+    if not files:
+        message = f"{source}: holds no {RESULT}. `ih explain TEXT -o {source}` records one."
+        raise ResultError(message)
+    for file in files:
+        yield Explanation.load(file)
+
+
+def _stored(store: Path, failed: list[str]) -> Iterator["Explanation"]:
+    from ihcli.corpus import iter_explanations
+
+    for name, found in iter_explanations(store):
+        if isinstance(found, str):
+            failed.append(f"{name}: {found}")
+        else:
+            yield found

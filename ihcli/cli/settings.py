@@ -1,0 +1,155 @@
+"""The flags that set a configuration key, the same for every command that explains."""
+
+import functools
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Literal
+
+import typer
+
+from ihcli.errors import UsageError
+
+if TYPE_CHECKING:
+    from ihcli.config import Loaded
+
+
+@dataclass(frozen=True, slots=True)
+class Flag:
+    """A flag: the key that it sets, and how Typer declares it."""
+
+    key: str
+    kind: Any
+    names: tuple[str, ...]
+    help: str
+    metavar: str | None = None
+
+    @property
+    def annotation(self) -> Any:
+        """The annotation of the command's parameter."""
+        option = typer.Option(*self.names, help=self.help, metavar=self.metavar, show_default=False)
+        return Annotated[self.kind | None, option]
+
+
+FLAGS = {
+    "model": Flag("model.name", str, ("--model", "-m"), "hub id, local directory, or `bundled` (the default)", "MODEL"),
+    "revision": Flag("model.revision", str, ("--revision",), "branch, tag or commit of a hub model", "REV"),
+    "dtype": Flag("model.dtype", Literal["float32", "float64"], ("--dtype",), "precision of the computation"),
+    "smoothing": Flag(
+        "model.smoothing", str, ("--smoothing",), "softplus for ReLU-like kinks: off, auto, or its sharpness", "HOW"
+    ),
+    "target": Flag(
+        "target.label", str, ("--target",), "label to explain, by name or index (default: the predicted)", "LABEL"
+    ),
+    "against": Flag("target.against", str, ("--against",), "explain the difference to this label", "LABEL"),
+    "output": Flag(
+        "target.output", Literal["logit", "probability", "log-odds"], ("--output",), "the scalar that is explained"
+    ),
+    "baseline": Flag(
+        "baseline.kind", Literal["pad", "mask", "unk", "zero"], ("--baseline",), "the input that says nothing"
+    ),
+    "baseline_text": Flag("baseline.text", str, ("--baseline-text",), "a text as the baseline", "TEXT"),
+    "baseline_file": Flag(
+        "baseline.file", str, ("--baseline-file",), "a set of baselines, a text a line; the result is the mean", "FILE"
+    ),
+    "units": Flag("units.kind", Literal["token", "word", "sentence"], ("--units",), "what the rows are"),
+    "spans": Flag("units.spans", str, ("--spans",), "rows from a file: a line `start end`, or JSON", "FILE"),
+    "tolerance": Flag(
+        "attribution.tolerance", float, ("--tolerance",), "largest error, as a share of the largest entry", "SHARE"
+    ),
+    "formulation": Flag(
+        "attribution.formulation", Literal["paper", "article", "article-code"], ("--formulation",), "which definition"
+    ),
+    "top": Flag("attribution.top", int, ("--top",), "only the K strongest pairs (long texts)", "K"),
+    "max_nodes": Flag("attribution.max_nodes", int, ("--max-nodes",), "most Hessians spent on one text", "N"),
+    "engine": Flag(
+        "attribution.engine", Literal["auto", "forward", "reverse"], ("--engine",), "how second derivatives are taken"
+    ),
+    "seed": Flag("attribution.seed", int, ("--seed",), "seed of the random probes", "N"),
+    "truncate": Flag(
+        "text.truncation", bool, ("--truncate/--no-truncate",), "cut a text that is too long instead of refusing it"
+    ),
+    "device": Flag("runtime.device", str, ("--device",), "auto, cpu, cuda, cuda:N or mps", "DEVICE"),
+    "memory": Flag("runtime.memory", str, ("--memory",), "most memory used, for example 4GB", "SIZE"),
+    "threads": Flag("runtime.threads", int, ("--threads",), "CPU threads (default: all)", "N"),
+    "out": Flag("output.directory", str, ("--out", "-o"), "folder that gets one folder a text (ih-results)", "DIR"),
+    "formats": Flag("output.formats", str, ("--formats",), "files to write, from json,csv,png,svg,pdf", "LIST"),
+    "diagonal": Flag("output.diagonal", bool, ("--diagonal/--no-diagonal",), "whether the heatmap shows the diagonal"),
+}
+_IMPLIED = {
+    "baseline_text": ("baseline.kind", "text"),
+    "baseline_file": ("baseline.kind", "texts"),
+    "spans": ("units.kind", "spans"),
+}
+_RIVALS = (("baseline", "baseline_text", "baseline_file"), ("units", "spans"))
+_CONFIG = Annotated[Path | None, typer.Option("--config", "-c", help="configuration file (YAML)", metavar="FILE")]
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What the command line says of the configuration."""
+
+    file: Path | None
+    values: Mapping[str, Any]
+    """The flags that were given, by parameter."""
+
+    def given(self, parameter: str) -> bool:
+        """Whether a flag was given."""
+        return parameter in self.values
+
+    def load(self) -> "Loaded":
+        """Merge defaults, file, variables and flags; raises `ConfigError` or `UsageError`."""
+        from ihcli.config import load
+
+        for group in _RIVALS:
+            present = [FLAGS[name].names[0] for name in group if name in self.values]
+            if len(present) > 1:
+                message = f"{' and '.join(present)} exclude each other. Give one of them."
+                raise UsageError(message)
+        flags: dict[str, tuple[str, Any]] = {}
+        for name, value in self.values.items():
+            flag = FLAGS[name]
+            shown = flag.names[0].split("/")[0 if value is not False else -1]
+            flags[flag.key] = (shown, _value(name, value))
+            if name in _IMPLIED:
+                key, kind = _IMPLIED[name]
+                flags[key] = (shown, kind)
+        return load(self.file, flags)
+
+
+def configured(*names: str) -> Callable[[Callable[..., None]], Callable[..., None]]:
+    """Give a command `--config` and the named flags (all by default); it receives them as `settings`."""
+    chosen = names or tuple(FLAGS)
+
+    def decorate(command: Callable[..., None]) -> Callable[..., None]:
+        own = [p for p in inspect.signature(command).parameters.values() if p.name != "settings"]
+        added = [
+            inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation)
+            for name, annotation in (("config", _CONFIG), *((name, FLAGS[name].annotation) for name in chosen))
+        ]
+
+        @functools.wraps(command)
+        def with_settings(config: Path | None = None, **values: Any) -> None:
+            given = {name: values.pop(name) for name in chosen}
+            found = {name: value for name, value in given.items() if value is not None}
+            command(**values, settings=Settings(config, found))
+
+        parameters = [p.replace(kind=inspect.Parameter.KEYWORD_ONLY) for p in own] + added
+        with_settings.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        with_settings.__annotations__ = {p.name: p.annotation for p in parameters}
+        return with_settings
+
+    return decorate
+
+
+def _value(name: str, value: Any) -> Any:
+    """The value in the configuration's type."""
+    if name == "formats":
+        return [part.strip() for part in value.split(",")]
+    if name == "smoothing":
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    return value

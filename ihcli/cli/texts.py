@@ -1,0 +1,65 @@
+"""One text from the command line, standard input or a file."""
+
+import sys
+from pathlib import Path
+
+import typer
+
+from ihcli.errors import InputError, UsageError
+
+
+def read_text(text: str | None, file: Path | None, *, quiet: bool = False) -> str:
+    """The one text that was given; raises `UsageError` or `InputError`."""
+    if (text is None) == (file is None):
+        what = "No text was given" if text is None else "A text and --file were both given"
+        message = f"{what}. Give one of TEXT, - for standard input, and --file FILE."
+        raise UsageError(message)
+    if file is not None:
+        return _decoded(_content(file), str(file))
+    if text == "-":
+        if sys.stdin.isatty() and not quiet:
+            typer.echo("Type the text; end it with Ctrl-D.", err=True)
+        return _decoded(sys.stdin.buffer.read(), "standard input")
+    return checked(str(text), "TEXT")
+
+
+def checked(text: str, name: str) -> str:
+    """A text that came as an argument: real characters, not blank."""
+    try:
+        text.encode("utf-8")
+    except UnicodeEncodeError as error:  # bytes that were no UTF-8 arrive as lone surrogates
+        message = f"{name} is not UTF-8: character {error.start} stands for a byte that is no text. Give it as UTF-8."
+        raise InputError(message) from error
+    if not text.strip():
+        message = f"{name} is {'blank' if text else 'empty'}. Give a text with at least one word."
+        raise InputError(message)
+    return text
+
+
+def names_a_file(text: str | None) -> bool:
+    """Whether an argument that was meant as a text is also the name of a file."""
+    try:
+        return text not in (None, "-") and Path(str(text)).is_file()
+    except (OSError, ValueError):  # too long for a name, or with a null character
+        return False
+
+
+def _content(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except OSError as error:
+        message = f"{file}: cannot be read ({error.strerror or error}). Give a file that holds one text as UTF-8."
+        raise InputError(message) from error
+
+
+def _decoded(content: bytes, name: str) -> str:
+    """UTF-8 without its byte-order mark and without the line end that closes the last line."""
+    try:
+        text = content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        message = (
+            f"{name}: is not UTF-8: byte {error.start} is 0x{content[error.start]:02x} ({error.reason}). "
+            "Convert it, for example with `iconv -f LATIN1 -t UTF-8`."
+        )
+        raise InputError(message) from error
+    return checked(text.rstrip("\r\n"), name)

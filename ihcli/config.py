@@ -1,0 +1,532 @@
+"""The strict configuration: its schema, its defaults, and where each value came from.
+
+Flags beat `IHCLI_<SECTION>_<KEY>` variables beat the file beat the defaults.  A wrong key, type or value is an error
+that names the file and line (or the variable, or the flag), the value seen and what is allowed.
+"""
+
+import difflib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+import yaml
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from ihcli.errors import ConfigError
+
+_SIZES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
+
+
+def parse_size(text: str) -> int:
+    """Bytes of a size such as `800MB`, `4GB`, `2GiB` or `1000000`; raises `ValueError`."""
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]I?)?B?\s*", text, re.IGNORECASE)
+    if match is None or float(match[1]) == 0:
+        message = f"{text!r} is not a size; write a positive number with KB, MB, GB, MiB or GiB, for example 4GB"
+        raise ValueError(message)
+    return int(float(match[1]) * _SIZES[(match[2] or "").upper()])
+
+
+def _memory(value: str) -> str:
+    if value != "auto":
+        parse_size(value)
+    return value
+
+
+def _device(value: str) -> str:
+    if not re.fullmatch(r"auto|cpu|mps|cuda(:\d+)?", value):
+        message = f"{value!r} is not a device; use auto, cpu, cuda, cuda:N or mps"
+        raise ValueError(message)
+    return value
+
+
+def _together(section: str, kind: str, needed: str, key: str, value: str | None) -> None:
+    """`key` is given exactly where the kind is `needed`; raises `ValueError`."""
+    if kind == needed and value is None:
+        message = f"then {section}.{key} must be given too"
+        raise ValueError(message)
+    if kind != needed and value is not None:
+        message = f"{section}.{key} is {value!r}, which only the kind {needed} reads; change one of them"
+        raise ValueError(message)
+
+
+class _Section(BaseModel):
+    """A strict, immutable section: unknown keys are errors, nothing is coerced."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, allow_inf_nan=False)
+
+
+class ModelSection(_Section):
+    """The classifier that is explained."""
+
+    name: str = Field("bundled", min_length=1, description="hub id, local directory, or `bundled`")
+    revision: str | None = Field(None, description="branch, tag or full commit of a hub model")
+    dtype: Literal["float32", "float64"] = Field(
+        "float32", description="precision of the computation: float32, float64"
+    )
+    trust_remote_code: bool = Field(default=False, description="run the model's own code; needs a full `revision`")
+    smoothing: Literal["off", "auto"] | Annotated[float, Field(gt=0)] = Field(
+        "auto", description="softplus in place of ReLU-like kinks: off, auto, or its sharpness"
+    )
+
+
+_Index = Annotated[int, Field(ge=0)]
+
+
+class TargetSection(_Section):
+    """The scalar f that is explained."""
+
+    label: str | _Index = Field("predicted", description="`predicted`, a label's name, or its index")
+    against: str | _Index | None = Field(None, description="explain the difference to this label")
+    output: Literal["logit", "probability", "log-odds"] = Field(
+        "logit", description="what f is: logit, probability, log-odds"
+    )
+
+
+class BaselineSection(_Section):
+    """The input x' that stands for `nothing said`."""
+
+    kind: Literal["pad", "mask", "unk", "zero", "text", "texts"] = Field(
+        "pad", description="pad, mask, unk (that token everywhere), zero (embeddings), text, texts (mean over a file)"
+    )
+    text: str | None = Field(None, description="the text of kind `text`")
+    file: str | None = Field(None, description="the file of kind `texts`, a text a line")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        for kind, key in (("text", "text"), ("texts", "file")):
+            _together("baseline", self.kind, kind, key, getattr(self, key))
+        return self
+
+
+class UnitsSection(_Section):
+    """What the rows of the matrix are."""
+
+    kind: Literal["token", "word", "sentence", "spans"] = Field("word", description="token, word, sentence, spans")
+    spans: str | None = Field(None, description="the file of kind `spans`: a line `start end`, or JSON [[start, end]]")
+
+    @model_validator(mode="after")
+    def _complete(self) -> Self:
+        _together("units", self.kind, "spans", "spans", self.spans)
+        return self
+
+
+class AttributionSection(_Section):
+    """How the integral is taken."""
+
+    formulation: Literal["paper", "article", "article-code"] = Field(
+        "paper", description="which definition: paper, article, article-code"
+    )
+    tolerance: float = Field(0.01, gt=0, le=1, description="largest error allowed, as a share of the largest entry")
+    max_nodes: int = Field(512, ge=1, description="most full Hessians spent on one text")
+    top: int | None = Field(None, ge=1, description="only the K strongest pairs (long texts)")
+    engine: Literal["auto", "forward", "reverse"] = Field(
+        "auto", description="second-order engine: auto, forward, reverse"
+    )
+    seed: int = Field(0, ge=0, description="seed of the random probes")
+
+
+class TextSection(_Section):
+    """How the text is read."""
+
+    truncation: bool = Field(default=False, description="cut a text that is too long instead of refusing it")
+
+
+class RuntimeSection(_Section):
+    """Where it runs; nothing here changes a result beyond rounding."""
+
+    device: Annotated[str, AfterValidator(_device)] = Field("auto", description="auto, cpu, cuda, cuda:N, mps")
+    memory: Annotated[str, AfterValidator(_memory)] = Field("auto", description="most memory used, for example 4GB")
+    threads: int | None = Field(None, ge=1, description="CPU threads; all by default")
+
+
+class OutputSection(_Section):
+    """What is written."""
+
+    directory: str = Field("ih-results", min_length=1, description="folder that gets one folder a text")
+    formats: tuple[Literal["json", "csv", "png", "svg", "pdf"], ...] = Field(
+        ("json", "csv", "png"), min_length=1, description="json, csv, png, svg, pdf", strict=False
+    )
+    diagonal: bool = Field(default=True, description="show the diagonal in the heatmap")
+
+
+class CheckSection(_Section):
+    """When `ih check` fails; part of no result.  The certified tolerance of both results is always allowed for."""
+
+    probability_atol: float = Field(1e-3, ge=0, description="allowed change of a probability")
+    probability_rtol: float = Field(0.0, ge=0, description="the same, as a share of the largest")
+    f_input_atol: float = Field(1e-4, ge=0, description="allowed change of f(x)")
+    f_input_rtol: float = Field(1e-4, ge=0, description="the same, as a share of the larger of |f(x)| and |f(x')|")
+    f_baseline_atol: float = Field(1e-4, ge=0, description="allowed change of f(x')")
+    f_baseline_rtol: float = Field(1e-4, ge=0, description="the same, as a share of the larger of |f(x)| and |f(x')|")
+    ig_atol: float = Field(0.0, ge=0, description="allowed change of an attribution")
+    ig_rtol: float = Field(0.0, ge=0, description="the same, as a share of the largest attribution")
+    ih_atol: float = Field(0.0, ge=0, description="allowed change of an entry of the matrix")
+    ih_rtol: float = Field(0.0, ge=0, description="the same, as a share of the largest entry")
+    top_k: int = Field(10, ge=1, description="how many of the strongest pairs are compared by rank")
+    overlap: float = Field(0.8, ge=0, le=1, description="least share of the strongest pairs that must stay among them")
+    tau: float = Field(0.8, ge=-1, le=1, description="least Kendall's tau between their two orders")
+    other_weights: bool = Field(default=False, description="other weights may pass where the numbers agree")
+    strict: bool = Field(default=False, description="warnings fail too")
+
+
+class RunConfig(_Section):
+    """The whole configuration of a run."""
+
+    model: ModelSection = ModelSection()
+    target: TargetSection = TargetSection()
+    baseline: BaselineSection = BaselineSection()
+    units: UnitsSection = UnitsSection()
+    attribution: AttributionSection = AttributionSection()
+    text: TextSection = TextSection()
+    runtime: RuntimeSection = RuntimeSection()
+    output: OutputSection = OutputSection()
+    check: CheckSection = CheckSection()
+
+    def to_dict(self) -> dict[str, Any]:
+        """The configuration in plain JSON types."""
+        return self.model_dump(mode="json")
+
+    @classmethod
+    def of(cls, values: Mapping[str, Any] | None = None) -> Self:
+        """A configuration from nested values, the rest default; raises `ConfigError`."""
+        return cls.model_validate(_validate({} if values is None else values, {}))
+
+
+@dataclass(frozen=True, slots=True)
+class Loaded:
+    """An effective configuration and, for each dotted key, where its value came from."""
+
+    config: RunConfig
+    sources: Mapping[str, str]
+
+
+@dataclass(slots=True)
+class _Merge:
+    """The values so far and, for each dotted key, the layer (file 0, variables 1, flags 2) and place it came from."""
+
+    values: dict[str, Any]
+    origins: dict[str, tuple[int, str]]
+
+    def set(self, key: str, value: Any, layer: int, place: str) -> None:
+        """Put one value over what is there."""
+        section, name = key.split(".")
+        below = self.values.get(section)
+        self.values[section] = {**(below if isinstance(below, Mapping) else {}), name: value}
+        self.origins[key] = (layer, place)
+
+    def drop_stale(self, chief: str, dependent: tuple[str, ...]) -> None:
+        """Forget what a lower layer said beside its own value of `chief`, which a higher layer has replaced."""
+        section = chief.partition(".")[0]
+        layer = self.origins.get(chief, (-1, ""))[0]
+        for key in dependent:
+            if key in self.origins and self.origins[key][0] < layer:
+                del self.values[section][key.split(".")[1]]
+                del self.origins[key]
+
+
+_DEPENDENT = {
+    "model.name": ("model.revision", "model.trust_remote_code"),
+    "baseline.kind": ("baseline.text", "baseline.file"),
+    "units.kind": ("units.spans",),
+}
+
+
+def load(
+    path: str | os.PathLike[str] | None = None,
+    flags: Mapping[str, tuple[str, Any]] | None = None,
+    environ: Mapping[str, str] | None = None,
+) -> Loaded:
+    """Merge defaults, file, variables and flags.
+
+    `flags` maps a dotted key to (the flag's name, its value).  Raises `ConfigError`.
+    """
+    merge = _Merge({}, {})
+    if path is not None:
+        merge.values, lines = _read_yaml(Path(path))
+        merge.origins.update({key: (0, f"{path}:{line}") for key, line in lines.items()})
+    for key, (variable, text) in _variables(os.environ if environ is None else environ).items():
+        merge.set(key, _from_text(key, text, variable), 1, variable)
+    for key, (flag, value) in (flags or {}).items():
+        merge.set(key, value, 2, flag)
+    for chief, dependent in _DEPENDENT.items():
+        merge.drop_stale(chief, dependent)
+    sources = {key: place for key, (_, place) in merge.origins.items()}
+    config = _validate(merge.values, sources)
+    return Loaded(config, {key: sources.get(key, "default") for key in dotted_keys()})
+
+
+def dotted_keys() -> list[str]:
+    """Every key of the schema, in order."""
+    return [f"{section}.{key}" for section, sub in _sections().items() for key in sub.model_fields]
+
+
+def _sections() -> dict[str, type[_Section]]:
+    return {name: field.annotation for name, field in RunConfig.model_fields.items()}  # type: ignore[misc]
+
+
+def _variables(environ: Mapping[str, str]) -> dict[str, tuple[str, str]]:
+    """The variables that are set, by dotted key; an empty one counts as not set."""
+    known = {f"IHCLI_{key.replace('.', '_').upper()}": key for key in dotted_keys()}
+    found: dict[str, tuple[str, str]] = {}
+    for variable, text in environ.items():
+        if not variable.startswith("IHCLI_"):
+            continue
+        if variable not in known:
+            message = (
+                f"{variable}: no such setting.{_suggest(variable, known)} Unset it, or name one as IHCLI_SECTION_KEY."
+            )
+            raise ConfigError(message)
+        if text:
+            found[known[variable]] = (variable, text)
+    return found
+
+
+def _from_text(key: str, text: str, variable: str) -> Any:
+    """The value that a variable's text stands for: text stays as it is, a list is split at commas, the rest is YAML."""
+    alternatives = _alternatives(_property(key))
+    if any(one.get("type") == "array" for one in alternatives):
+        return [part.strip() for part in text.split(",")]
+    if all(one.get("type") in ("string", "null") for one in alternatives):
+        return text
+    try:
+        return _parse(text)[1]
+    except yaml.YAMLError as error:
+        message = f"{variable}: {text!r} is not a value; {key} must be {_phrase(_property(key))}."
+        raise ConfigError(message) from error
+
+
+class _Loader(yaml.SafeLoader):
+    """YAML 1.2's core schema, in which `1e-3` is a number and `off` and `no` are words; YAML 1.1 says otherwise."""
+
+    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # or those of 1.1 are inherited
+
+    def construct_integer(self, node: yaml.ScalarNode) -> int:
+        """A whole number: `010` is ten, as in JSON and YAML 1.2."""
+        text = self.construct_scalar(node)
+        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
+
+
+def _teach(tag: str, pattern: str, first: str) -> None:
+    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), list(first))
+
+
+_teach("null", "~|null|Null|NULL|", "~nN\0")
+_Loader.yaml_implicit_resolvers.setdefault("", []).extend(_Loader.yaml_implicit_resolvers["~"])  # the empty scalar
+_teach("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
+_teach("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789")
+_teach(
+    "float",
+    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
+    "-+.0123456789",
+)
+_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
+
+
+def _parse(text: str) -> tuple[yaml.Node | None, Any]:
+    """The node and the value of one YAML document."""
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        return node, None if node is None else loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
+    """Values of a YAML file and the line of each dotted key; duplicate keys are errors."""
+    try:
+        text = path.read_bytes().decode("utf-8-sig")
+    except OSError as error:
+        message = f"{path}: cannot be read ({error.strerror or error}). Give a YAML file; `ih config init` writes one."
+        raise ConfigError(message) from error
+    except UnicodeDecodeError as error:
+        message = f"{path}: is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}). Save it as UTF-8."
+        raise ConfigError(message) from error
+    try:
+        node, values = _parse(text)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        place = f"{path}:{mark.line + 1}" if mark else str(path)
+        message = f"{place}: is not YAML: {error.problem or error.context}. `ih config init` shows the form."
+        raise ConfigError(message) from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        message = f"{path}: is not YAML: {' '.join(str(error).split())}. `ih config init` shows the form."
+        raise ConfigError(message) from error
+    if node is None or values is None:
+        return {}, {}
+    if not isinstance(node, yaml.MappingNode):
+        message = f"{path}: holds {_seen(values)}, not sections. `ih config init` shows the form."
+        raise ConfigError(message)
+    lines = _lines(node, path)
+    return {str(key): value for key, value in values.items() if value is not None}, lines
+
+
+def _lines(node: yaml.MappingNode, path: Path) -> dict[str, int]:
+    """The line of each section and each of its keys."""
+    lines: dict[str, int] = {}
+
+    def note(name: str, key: yaml.Node) -> None:
+        line = key.start_mark.line + 1
+        if name in lines:
+            message = f"{path}:{line}: {name} stands twice (first on line {lines[name]}). Keep one."
+            raise ConfigError(message)
+        lines[name] = line
+
+    for section, keys in node.value:
+        note(str(section.value), section)
+        for key, _ in keys.value if isinstance(keys, yaml.MappingNode) else ():
+            note(f"{section.value}.{key.value}", key)
+    return lines
+
+
+def _validate(values: Any, sources: Mapping[str, str]) -> RunConfig:
+    if not isinstance(values, Mapping):
+        message = f"The configuration is {_seen(values)}; it must map sections to keys: {', '.join(_sections())}."
+        raise ConfigError(message)
+    try:
+        return RunConfig.model_validate(_tuples(values))
+    except ValidationError as error:
+        message = "\n".join(dict.fromkeys(_sentence(detail, sources) for detail in error.errors()))
+        raise ConfigError(message) from error
+
+
+def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    """YAML and JSON have lists only; the records are immutable."""
+    return {
+        section: {k: tuple(v) if isinstance(v, list) else v for k, v in keys.items()}
+        if isinstance(keys, Mapping)
+        else keys
+        for section, keys in values.items()
+    }
+
+
+def _sentence(detail: Mapping[str, Any], sources: Mapping[str, str]) -> str:
+    """One sentence for one pydantic finding: where, which key, the value seen, what is allowed."""
+    section, *rest = (str(part) for part in detail["loc"])
+    key = f"{section}.{rest[0]}" if rest else section
+    seen = detail.get("input")
+    if detail["type"] == "extra_forbidden":
+        where = _where(key, sources)
+        known = [k for k in dotted_keys() if k.startswith(f"{section}.")] if rest else list(_sections())
+        kind = "setting" if rest else "section"
+        return f"{where}{key} is not a {kind}.{_suggest(key, known)} Known: {', '.join(known)}."
+    if detail["type"] == "value_error":
+        if not rest and isinstance(seen, Mapping):  # a rule over several keys of a section; all hang on its kind
+            key, seen = f"{section}.kind", seen.get("kind", _property(f"{section}.kind").get("default"))
+        return f"{_where(key, sources)}{key} is {_seen(seen)}: {detail['ctx']['error']}."
+    where = _where(key, sources)
+    if not rest:
+        example = next(k for k in dotted_keys() if k.startswith(f"{section}.")).split(".")[1]
+        return f"{where}{section} is {_seen(seen)}; it must be a section with keys below it, such as `{example}: …`."
+    wanted = _property(key)
+    verb = "holds" if len(rest) > 1 and wanted.get("type") == "array" else "is"
+    quotes = ""
+    if isinstance(seen, (int, float)) and any(one.get("type") == "string" for one in _alternatives(wanted)):
+        quotes = " Put it in quotes if it is a word." if "enum" not in str(wanted) else ""
+    return f"{where}{key} {verb} {_seen(seen)}; it must be {_phrase(wanted)}.{quotes}"
+
+
+def _where(key: str, sources: Mapping[str, str]) -> str:
+    place = sources.get(key) or sources.get(key.partition(".")[0])
+    return f"{place}: " if place else ""
+
+
+def _seen(value: Any) -> str:
+    """A value as a user writes it."""
+    if value is None:
+        return "empty"
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, Mapping):
+        return "a section"
+    if isinstance(value, (list, tuple)):
+        return f"the list [{', '.join(_seen(item) for item in value[:_SHOWN])}{', …' if len(value) > _SHOWN else ''}]"
+    text = repr(value)
+    return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
+
+
+_SHOWN = 5
+_LONGEST = 80
+
+
+@cache
+def _property(key: str) -> dict[str, Any]:
+    """The JSON schema of one dotted key, references resolved."""
+    section, name = key.split(".")
+    sub = _sections().get(section)
+    found: dict[str, Any] = sub.model_json_schema()["properties"].get(name, {}) if sub else {}
+    return found
+
+
+def _alternatives(wanted: Mapping[str, Any]) -> list[dict[str, Any]]:
+    return wanted["anyOf"] if "anyOf" in wanted else [dict(wanted)]
+
+
+_TYPES = {"string": "text", "integer": "a whole number", "number": "a number", "boolean": "true or false"}
+_LIMITS = {
+    "exclusiveMinimum": "greater than {}",
+    "minimum": "at least {}",
+    "exclusiveMaximum": "less than {}",
+    "maximum": "at most {}",
+}
+
+
+def _phrase(wanted: Mapping[str, Any]) -> str:
+    """What a JSON schema allows, in words."""
+    return " or ".join(_one(one) for one in _alternatives(wanted))
+
+
+def _one(wanted: Mapping[str, Any]) -> str:
+    if "enum" in wanted:
+        return "one of " + ", ".join(str(value) for value in wanted["enum"])
+    if "const" in wanted:
+        return str(wanted["const"])
+    if wanted.get("type") == "null":
+        return "null"
+    if wanted.get("type") == "array":
+        return f"a list, not empty, each {_phrase(wanted['items'])}"
+    words = [_TYPES.get(str(wanted.get("type")), "a value")]
+    if wanted.get("minLength"):
+        words[0] += ", not empty"
+    limits = [text.format(f"{wanted[name]:g}") for name, text in _LIMITS.items() if name in wanted]
+    return " ".join([*words, " and ".join(limits)]).rstrip()
+
+
+def _suggest(seen: str, known: Iterable[str]) -> str:
+    close = difflib.get_close_matches(seen, list(known), n=1, cutoff=0.6)
+    return f" Did you mean {close[0]}?" if close else ""
+
+
+def commented_yaml() -> str:
+    """The default configuration as a commented YAML file; what it says equals the defaults."""
+    lines = ["# Configuration of ih. Every key is optional; these are the defaults.", ""]
+    defaults = RunConfig().to_dict()
+    for section, sub in _sections().items():
+        lines.append(f"# {(sub.__doc__ or '').strip()}")
+        lines.append(f"{section}:")
+        for key, field in sub.model_fields.items():
+            lines.append(f"  {key}: {yaml_scalar(defaults[section][key])}  # {field.description}")
+        lines.append("")
+    return "\n".join(lines).rstrip("\n") + "\n"
+
+
+def yaml_scalar(value: Any) -> str:
+    """A plain value on one line of YAML that reads the same in YAML 1.1 and 1.2."""
+    if isinstance(value, (list, tuple)):
+        return f"[{', '.join(yaml_scalar(item) for item in value)}]"
+    if not isinstance(value, str):
+        return re.sub(r"^(-?\d+)e", r"\1.0e", json.dumps(value))  # YAML 1.1 wants the point
+    if re.fullmatch(r"[A-Za-z][\w./-]*", value, re.ASCII) and yaml.safe_load(value) == value:
+        return value
+    text: str = yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf"))
+    return text.strip()
+
+
+def json_schema() -> dict[str, Any]:
+    """The JSON schema of the configuration, for editors."""
+    return {"$schema": "https://json-schema.org/draft/2020-12/schema", **RunConfig.model_json_schema()}

@@ -1,0 +1,120 @@
+"""What makes a result what it is: the model and every setting that can change it, and the key of a row under them."""
+
+import hashlib
+import json
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from ihcli.config import RunConfig
+from ihcli.corpus.readers import Row
+from ihcli.corpus.records import Keyed
+from ihcli.errors import ConfigError
+from ihcli.output.naming import slug
+from ihcli.results import ModelInfo
+
+SECTIONS = ("model", "target", "baseline", "units", "attribution", "text")
+"""Of the configuration; `runtime` changes a result by rounding only, `output` and `check` not at all."""
+_ELSEWHERE = ("model.name", "model.revision", "model.trust_remote_code", "baseline.file")
+"""Where something lies; what lies there is compared by its digest, so that a run can move to another machine."""
+
+
+class Classifier(Protocol):
+    """Of a loaded classifier, what tells it from another."""
+
+    @property
+    def info(self) -> ModelInfo:
+        """Name, architecture, digest of the weights."""
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The names of its outputs."""
+
+    @property
+    def tokenizer(self) -> Any:
+        """A fast tokenizer."""
+
+
+@dataclass(frozen=True, slots=True)
+class Identity:
+    """The settings that can change a result, by dotted key, and their digest."""
+
+    settings: Mapping[str, Any]
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of the settings."""
+        return hashlib.sha256(json.dumps(dict(self.settings), sort_keys=True).encode("utf-8")).hexdigest()
+
+    def differences(self, other: "Identity") -> list[tuple[str, Any, Any]]:
+        """(key, own value, the other's value) wherever they differ."""
+        keys = sorted({*self.settings, *other.settings})
+        both = ((key, self.settings.get(key), other.settings.get(key)) for key in keys)
+        return [(key, own, theirs) for key, own, theirs in both if own != theirs]
+
+
+def identify(config: RunConfig, classifier: Classifier) -> Identity:
+    """The identity of results under a configuration; raises `ConfigError` for a file of baselines that is not there."""
+    values = config.to_dict()
+    settings = {f"{section}.{key}": value for section in SECTIONS for key, value in values[section].items()}
+    for key in _ELSEWHERE:
+        del settings[key]
+    info = classifier.info
+    settings |= {
+        "model.architecture": info.architecture,
+        "model.weights_sha256": info.weights_sha256,
+        "model.labels": list(classifier.labels),
+        "model.tokenizer_sha256": _tokenizer_digest(classifier.tokenizer),
+    }
+    if config.baseline.file is not None:
+        settings["baseline.file_sha256"] = _file_digest(Path(config.baseline.file))
+    return Identity(settings)
+
+
+def _tokenizer_digest(tokenizer: Any) -> str | None:
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    return None if backend is None else hashlib.sha256(backend.to_str().encode("utf-8")).hexdigest()
+
+
+def _file_digest(file: Path) -> str:
+    try:
+        return hashlib.sha256(file.read_bytes()).hexdigest()
+    except OSError as error:
+        message = f"baseline.file is {str(file)!r}, which cannot be read ({error.strerror or error}). Give its path."
+        raise ConfigError(message) from error
+
+
+def keyed(rows: Iterator[Row], identity: str) -> Iterator[Keyed]:
+    """Give every row its name and its key.
+
+    The name is the slug of the id, or of the text as `ih explain` names its folder; what bears it again gets ~2, ~3.
+    The key is a digest of the texts, the id, how often the name was there before, and the identity of the run: a row
+    keeps it when other rows are put before it, and two rows with one text have two.
+    """
+    seen: dict[int, int] = {}
+    prefix = hashlib.sha256(identity.encode("ascii"))
+    for row in rows:
+        base = _base(row)
+        alike = base or f"unreadable {row.text}"
+        hashed = int.from_bytes(hashlib.sha256(alike.encode("utf-8")).digest()[:8], "big")
+        seen[hashed] = count = seen.get(hashed, 0) + 1
+        digest = prefix.copy()
+        parts = [row.text, row.text_pair, row.id, count, None if row.problem is None else "unreadable"]
+        digest.update(json.dumps(parts).encode("ascii"))
+        name = base or f"row-{row.number}"
+        yield Keyed(row, digest.hexdigest()[:32], name if count == 1 or not base else f"{name}~{count}")
+
+
+def _base(row: Row) -> str | None:
+    """The slug of a row; None for what cannot be read and has no id."""
+    if row.id is not None:
+        return slug(row.id)
+    if row.problem is not None:
+        return None
+    return slug(row.text + ("" if row.text_pair is None else f" {row.text_pair}"))
+
+
+def in_shard(rows: Iterator[Keyed], index: int, count: int) -> Iterator[Keyed]:
+    """The rows of shard `index` of `count`, counted from 1: every count-th."""
+    return (row for row in rows if (row.row.number - 1) % count == index - 1)

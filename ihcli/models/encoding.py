@@ -1,0 +1,141 @@
+"""From text to token ids, model inputs and units."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from ihcli.config import UnitsSection
+from ihcli.errors import InputError, TextTooLongError
+from ihcli.models.units import Span, group
+from ihcli.results import Unit
+
+SIDES = ("text", "text_pair")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class EncodedText:
+    """One tokenized text: ids (T,), further inputs of the model (each (T,)), tokens, units, the unit of each token.
+
+    `groups` (T,) holds -1 for the special tokens that the tokenizer added; every other token is in exactly one unit.
+    """
+
+    text: str
+    text_pair: str | None
+    input_ids: Tensor
+    extras: Mapping[str, Tensor]
+    tokens: tuple[str, ...]
+    units: tuple[Unit, ...]
+    groups: Tensor
+    sides: tuple[int | None, ...]
+    """0 or 1 for a token of the text or of its pair, None for a special token."""
+    truncated: bool = False
+
+    @property
+    def explained(self) -> Tensor:
+        """Where the tokens are that a baseline replaces, (T,) of truth values."""
+        return self.groups >= 0
+
+
+def encode(
+    tokenizer: Any,
+    text: str,
+    text_pair: str | None,
+    units: UnitsSection,
+    *,
+    limit: int,
+    accepted: Collection[str],
+    truncation: bool = False,
+    device: torch.device | str = "cpu",
+) -> EncodedText:
+    """Tokenize without padding and group the tokens into units.
+
+    `limit` is the most tokens the model reads, `accepted` the names of inputs it takes.  Raises `InputError` for a
+    blank text, one that tokenizes to nothing or a pair that the tokenizer cannot mark, and `TextTooLongError`.
+    """
+    for side, content in zip(SIDES, (text, text_pair), strict=True):
+        if content is not None and not content.strip():
+            message = (
+                f"The {side.replace('_', ' ')} is {content!r}: there is nothing to explain. Give a text with words."
+            )
+            raise InputError(message)
+    if text_pair is not None:
+        _require_pairs(tokenizer)
+    arguments = (text,) if text_pair is None else (text, text_pair)
+    batch = tokenizer(*arguments, return_offsets_mapping=True, verbose=False)
+    truncated = len(batch["input_ids"]) > limit
+    if truncated and not truncation:
+        message = (
+            f"The text has {len(batch['input_ids'])} tokens and the model reads at most {limit}. Shorten it, or allow "
+            "it to be cut (--truncate)."
+        )
+        raise TextTooLongError(message)
+    if truncated:
+        batch = tokenizer(
+            *arguments, return_offsets_mapping=True, verbose=False, truncation="longest_first", max_length=limit
+        )
+    sides = tuple(batch.sequence_ids(0))
+    tokens = tuple(batch.tokens(0))
+    found, groups = _units(arguments, tokens, batch["offset_mapping"], sides, units)
+    extras = {name: batch[name] for name in batch if name in accepted and name not in _OWN}
+    return EncodedText(
+        text=text,
+        text_pair=text_pair,
+        input_ids=torch.tensor(batch["input_ids"], device=device),
+        extras={name: torch.tensor(value, device=device) for name, value in extras.items()},
+        tokens=tokens,
+        units=found,
+        groups=torch.tensor(groups, dtype=torch.int64, device=device),
+        sides=sides,
+        truncated=truncated,
+    )
+
+
+# A text of its own length needs no mask; with one, a value is read while the computation is traced.
+_OWN = frozenset({"input_ids", "attention_mask", "offset_mapping", "inputs_embeds"})
+
+
+def _units(
+    texts: Sequence[str],
+    tokens: Sequence[str],
+    offsets: Sequence[Span],
+    sides: Sequence[int | None],
+    section: UnitsSection,
+) -> tuple[tuple[Unit, ...], list[int]]:
+    """The units of both sides, first those of the text, and the unit of each token."""
+    units: list[Unit] = []
+    groups = [-1] * len(tokens)
+    for side, text in enumerate(texts):
+        places = [i for i, owner in enumerate(sides) if owner == side]
+        if not places:
+            message = f"The {SIDES[side].replace('_', ' ')} {text!r} tokenizes to nothing. Give a text with words."
+            raise InputError(message)
+        grouping = group(text, [offsets[i] for i in places], section, SIDES[side])
+        for place, unit in zip(places, grouping.members, strict=True):
+            groups[place] = len(units) + unit
+        members = [
+            [tokens[i] for i, m in zip(places, grouping.members, strict=True) if m == u]
+            for u in range(len(grouping.spans))
+        ]
+        units += [
+            Unit(text[start:end], start, end, tuple(own), SIDES[side])
+            for (start, end), own in zip(grouping.spans, members, strict=True)
+        ]
+    return tuple(units), groups
+
+
+def _require_pairs(tokenizer: Any) -> None:
+    """Raise `InputError` where nothing marks the border between two texts: the model was not made for pairs."""
+    batch = tokenizer("a", "b")
+    sides = batch.sequence_ids(0)
+    first, second = sides.index(0) if 0 in sides else 0, len(sides) - 1 - sides[::-1].index(1) if 1 in sides else 0
+    kinds = batch.get("token_type_ids")
+    if None in sides[first:second] or (kinds and kinds[first] != kinds[second]):
+        return
+    message = (
+        "A text pair was given, but this model's tokenizer puts nothing between two texts: the model was not made for "
+        "pairs. Leave --text-pair out, or give both as one text the way the model was trained."
+    )
+    raise InputError(message)

@@ -1,0 +1,98 @@
+"""The matrix Γ as a heatmap, its diagonal apart, with the units' Integrated Gradients as bars above it."""
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from ihcli.output.figures import captions
+from ihcli.output.figures.lettering import Lettering
+from ihcli.output.figures.panel import BAR_GAP, LABEL_LENGTH, Panel, bar_width, draw_bar, measure
+from ihcli.output.figures.scale import Scale
+from ihcli.output.figures.selection import Selection, blanked, off_diagonal, select
+from ihcli.output.figures.sheet import NOTE, Sheet
+from ihcli.output.figures.style import Style, View
+from ihcli.results import Array, Explanation
+from ihcli.wording import shorten
+
+_SPAN, _TALLEST_BAR = 7.0, 4.0
+_STRIP, _STRIP_GAP = 0.62, 0.1
+
+
+def draw(explanation: Explanation, style: Style, view: View) -> Figure:
+    """The heatmap of one result."""
+    chosen = select(explanation, view)
+    matrix = blanked(explanation, chosen.units, view.top)
+    head = captions.heading(explanation, view)
+    letters = Lettering.holding([head, *(unit.text for unit in explanation.units)], style.families)
+    labels = [letters.legible(shorten(explanation.units[u].text, LABEL_LENGTH)) or "␣" for u in chosen.units]
+    grid = measure(labels, letters, _SPAN)
+    scale = Scale.of(off_diagonal(matrix).tolist(), style.theme)
+    ig = explanation.ig[list(chosen.units)]
+    left = max(grid.left, _strip_width(ig, Scale.of(ig.tolist(), style.theme), letters))
+    height = grid.below + grid.side + _STRIP_GAP + _STRIP
+    words = captions.words(explanation, view, head, _caption(explanation, view, chosen, scale))
+    sheet = Sheet(left + grid.side + bar_width(scale, letters), height, words, style, letters)
+    sheet.figure.set_label("Integrated Hessians: heatmap")
+    axes = sheet.axes(left, grid.below, grid.side, grid.side, "matrix")
+    panel = Panel(sheet, axes, matrix, grid, scale, view.diagonal)
+    panel.draw(labels, labels)
+    panel.divide([explanation.units[u].side for u in chosen.units])
+    strip = sheet.axes(left, grid.below + grid.side + _STRIP_GAP, grid.side, _STRIP, "ig")
+    _draw_strip(sheet, strip, ig)
+    corner = (left + grid.side + BAR_GAP, grid.below)
+    draw_bar(sheet, corner, min(grid.side, _TALLEST_BAR), scale, explanation.target.output)
+    return sheet.figure
+
+
+def _strip_width(ig: Array, scale: Scale, letters: Lettering) -> float:
+    numbers = max(letters.width(scale.label(float(v)), NOTE) for v in (ig.max(), ig.min(), 0.0))
+    return letters.width("IG" + scale.power, NOTE) + numbers + 0.2
+
+
+def _draw_strip(sheet: Sheet, axes: Axes, ig: Array) -> None:
+    """IG_u as bars over the columns: each is the sum of its column, diagonal included."""
+    theme = sheet.theme
+    scale = Scale.of(ig.tolist(), theme)
+    for u, value in enumerate(ig.tolist()):
+        bar = axes.bar(u + 0.5, value, width=0.72, color=theme.colours.rgb(0.7 if value > 0 else -0.7), linewidth=0)[0]
+        bar.set_gid(f"ig {u}")
+    axes.axhline(0, color=theme.muted, linewidth=sheet.line(0.6), zorder=3)
+    low, high = min(0.0, float(ig.min())), max(0.0, float(ig.max()))
+    span = high - low or 1.0
+    axes.set_xlim(0, len(ig))
+    axes.set_ylim(low - 0.08 * span, high + 0.08 * span)
+    # An extreme closer to zero than a line of letters would cover zero's own label.
+    at = sorted({0.0, *(v for v in (low, high) if abs(v) > 0.3 * span)})
+    sheet.ticks(axes, "y", at, [scale.label(v) for v in at], NOTE, color=theme.muted, length=2.0, pad=2.0)
+    numbers = max(sheet.letters.width(scale.label(v), NOTE) for v in at)
+    place = axes.get_position()
+    left = place.x0 - sheet.scale * (numbers + 0.14) / sheet.size[0]
+    font = sheet.letters.font(NOTE * sheet.scale)
+    label = sheet.figure.text(left, (place.y0 + place.y1) / 2, "IG" + scale.power, fontproperties=font)
+    label.set(ha="right", va="center", color=theme.muted, parse_math=False, gid="strip label")
+
+
+def _caption(explanation: Explanation, view: View, chosen: Selection, scale: Scale) -> tuple[str, ...]:
+    reading = [captions.CELL]
+    if off_diagonal(explanation.ih).any():
+        span = f"±{scale.label(scale.limit)}{scale.power}"
+        reading.append(
+            f"Colours span {span}, the largest interaction off the diagonal; the background's colour is zero."
+        )
+    else:
+        reading.append(captions.nothing(explanation))
+    if view.diagonal:
+        reading.append(
+            "Hatched: the diagonal, a unit's effect on itself, no interaction; colours stop at the scale's ends."
+        )
+    else:
+        reading.append("The diagonal, no interaction, is hidden.")
+    reading.append("Bars: Integrated Gradients, the sum of each column.")
+    if np.isnan(explanation.ih).any():
+        reading.append("Grey cells off the diagonal were not computed.")
+    if view.top is not None:
+        reading.append(f"Only the {view.top} strongest pairs are shown; the others are left blank.")
+    return (
+        *captions.setting(explanation),
+        " ".join(part for part in (*reading, captions.signs(scale.theme), *chosen.notes) if part),
+    )

@@ -1,0 +1,192 @@
+"""The numbers and words that a report carries, as plain JSON."""
+
+import json
+import math
+from collections.abc import Iterable
+from itertools import groupby
+from typing import Any
+
+import numpy as np
+
+from ihcli import wording
+from ihcli.results import Array, Explanation
+
+BUDGET = 34_000
+"""Characters of matrix entries that a text may take on average, counting at least fifty texts: 1.7 MB for those."""
+_FEWEST = 50
+STEPS = 32767
+MISSING = STEPS + 1
+_SHOWN_PROBABILITIES = 5
+_LONG_TEXT = 90
+_LONG_UNIT = 60
+_SPREADS = 80
+"""Above the 60 pairs that the page lists: rounding may change the order of equals."""
+
+
+def payload(explanations: Iterable[Explanation]) -> dict[str, Any]:
+    """Everything that the page shows; `report.js` reads it.
+
+    Each entry is stored as a whole number of steps, max|Γ| / 32767, far below any tolerance.  Where the whole would
+    exceed `BUDGET`, entries under a floor, the same share of the largest entry in every text, are stored as zero, and
+    the page says so.
+    """
+    groups = _by_text(explanations)
+    texts = [{"levels": [_level(explanation) for explanation in group]} for group in groups]
+    levels = [level for text in texts for level in text["levels"]]
+    matrices = [whole_steps(explanation.ih) for group in groups for explanation in group]
+    share = 0.0
+    while True:
+        entries = [encode(steps, share) for steps in matrices]
+        if sum(map(len, entries)) <= BUDGET * max(_FEWEST, len(texts)) or share >= 1:
+            break
+        share = max(2 * share, 1 / 1024)
+    for level, text in zip(levels, entries, strict=True):
+        level["entries"] = text
+        level["floor"] = share * level["step"] * STEPS
+    return {"texts": texts}
+
+
+def _by_text(explanations: Iterable[Explanation]) -> list[list[Explanation]]:
+    """Explanations that differ in their units alone stand together, as levels of one text."""
+    groups: dict[str, dict[str, Explanation]] = {}
+    for explanation in explanations:
+        key = json.dumps(
+            [
+                explanation.text,
+                explanation.text_pair,
+                explanation.model.name,
+                explanation.model.weights_sha256,
+                [explanation.target.label, explanation.target.output, explanation.target.against],
+                dict(explanation.baseline),
+                explanation.quadrature.formulation,
+            ],
+            sort_keys=True,
+            default=str,
+        )
+        level = level_name(explanation)
+        while level in groups.get(key, {}):
+            key += "+"  # the same text twice at the same level: two entries of the list
+        groups.setdefault(key, {})[level] = explanation
+    return [list(levels.values()) for levels in groups.values()]
+
+
+def level_name(explanation: Explanation) -> str:
+    """`word`, `token`, `sentence` or `spans`: as configured, else told by the tokens of the units."""
+    units = (explanation.config or {}).get("units")
+    if isinstance(units, dict) and isinstance(units.get("kind"), str):
+        return str(units["kind"])
+    return "token" if all(len(unit.tokens) == 1 for unit in explanation.units) else "word"
+
+
+def _level(explanation: Explanation) -> dict[str, Any]:
+    pairs = explanation.pairs()
+    probabilities = explanation.prediction.probabilities
+    ranked = sorted(probabilities, key=lambda label: -probabilities[label])
+    return {
+        "name": level_name(explanation),
+        "text": explanation.text,
+        "pair": explanation.text_pair,
+        "label": explanation.prediction.label,
+        "prediction": wording.prediction(explanation),
+        "confidence": _finite(probabilities.get(explanation.prediction.label, math.nan)),
+        "others": [
+            f"{label} {wording.percent(probabilities[label])}"
+            for label in ranked[:_SHOWN_PROBABILITIES]
+            if label != explanation.prediction.label
+        ],
+        "regression": len(probabilities) == 1,
+        "explained": explanation.target.label,
+        "target": wording.target(explanation),
+        "baseline": wording.baseline(explanation),
+        "model": explanation.model.name,
+        "formulation": explanation.quadrature.formulation,
+        "nodes": explanation.quadrature.nodes,
+        "f": [_finite(explanation.f_input), _finite(explanation.f_baseline)],
+        "converged": explanation.certificate.converged,
+        "certificate": [sentence.replace(" %", "\u00a0%") for sentence in wording.certificate(explanation)],
+        "warnings": list(explanation.warnings),
+        "sides": [
+            _pieces(explanation, "text"),
+            *([_pieces(explanation, "text_pair")] if explanation.text_pair else []),
+        ],
+        "units": wording.names(explanation.units, _LONG_UNIT),
+        "ig": [_finite(float(f"{value:.6g}")) for value in explanation.ig],
+        "strongest": pairs[0] if pairs else None,
+        "spread": _spread(explanation, pairs[:_SPREADS]),
+        "step": _largest(explanation.ih) / STEPS,
+    }
+
+
+def _spread(explanation: Explanation, pairs: list[tuple[int, int, float]]) -> dict[str, float | None] | None:
+    """The standard deviation over a set of baselines of the pairs that the page can list."""
+    spread = explanation.ih_spread
+    return None if spread is None else {f"{u} {v}": _finite(float(f"{spread[u, v]:.4g}")) for u, v, _ in pairs}
+
+
+def _finite(value: float) -> float | None:
+    """JSON has no NaN."""
+    return value if math.isfinite(value) else None
+
+
+def _pieces(explanation: Explanation, side: str) -> list[Any]:
+    """One text cut into units: `[between, unit, shown]` each, and what follows the last.
+
+    Cut here, since offsets count code points and JavaScript counts UTF-16 units.  White space at a unit's ends belongs
+    to what lies between; a unit that has no characters of its own (one of several byte tokens of an emoji) shows its
+    text instead.
+    """
+    text = explanation.text if side == "text" else explanation.text_pair or ""
+    order = [index for index, unit in enumerate(explanation.units) if unit.side == side]
+    order.sort(key=lambda index: (explanation.units[index].start, explanation.units[index].end))
+    pieces: list[Any] = []
+    position = 0
+    for index in order:
+        unit = explanation.units[index]
+        start, end = max(unit.start, position), max(unit.end, position)
+        shown = text[start:end]
+        start += len(shown) - len(shown.lstrip())
+        end = start + len(shown.strip())
+        pieces.append([text[position:start], index, shown.strip() or unit.text.strip() or "·"])
+        position = max(position, end)
+    pieces.append(text[position:])
+    return pieces
+
+
+def _largest(matrix: Array) -> float:
+    return float(np.abs(matrix[np.isfinite(matrix)]).max(initial=0.0))
+
+
+def whole_steps(matrix: Array) -> list[int]:
+    """The upper triangle, row by row, in whole numbers of max|Γ| / 32767; `MISSING` where an entry is not known."""
+    entries = matrix[np.triu_indices(len(matrix))]
+    largest = _largest(matrix)
+    shares = entries / largest if largest > 0 else np.where(np.isfinite(entries), 0.0, np.nan)
+    steps: list[int] = np.where(np.isfinite(shares), np.rint(shares * STEPS), MISSING).astype(np.int64).tolist()
+    return steps
+
+
+def encode(steps: list[int], floor: float) -> str:
+    """Whole numbers parted by spaces; `n` is a missing entry, `z7` and `n7` are runs of seven.
+
+    What is less than `floor`, a share of the largest entry, counts as zero.
+    """
+    least = floor * STEPS
+    words: list[str] = []
+    for code, run in groupby(0 if abs(step) < least else step for step in steps):
+        count = sum(1 for _ in run)
+        if code in {0, MISSING}:
+            name = "n" if code == MISSING else "z"
+            words.append(name if count == 1 else f"{name}{count}")
+        else:
+            words.extend([str(code)] * count)
+    return " ".join(words)
+
+
+def headline(texts: list[dict[str, Any]]) -> str:
+    """A title for the page when none was given."""
+    first = texts[0]["levels"][0]
+    if len(texts) > 1:
+        models = {level["model"] for text in texts for level in text["levels"]}
+        by = f" by {first['model']}" if len(models) == 1 else f" by {len(models)} models"
+        return f"{len(texts)} texts explained{by}"
+    return wording.shorten(first["text"], _LONG_TEXT)

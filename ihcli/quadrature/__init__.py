@@ -1,0 +1,1 @@
+"""Rules on the path: kernels, product weights, and the map that spreads nodes evenly.  NumPy only."""

@@ -1,0 +1,90 @@
+"""The report for CI systems: Markdown, GitHub's step summary and its annotations."""
+
+import html
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TextIO
+
+from ihcli.errors import OutputError
+from ihcli.regression.findings import Report, Severity, one_line, shown
+from ihcli.regression.junit import line
+from ihcli.results import write_atomically
+
+MOST_ANNOTATIONS = 10
+"""GitHub shows at most ten errors of one step."""
+MOST_LINES = 60
+"""Rows of the Markdown table; a step summary may hold 1 MiB."""
+_MARK = {Severity.REGRESSION: "❌", Severity.WARNING: "⚠️", Severity.INFO: "·"}
+
+
+def markdown(report: Report) -> str:
+    """A heading with the verdict and a table of the findings, worst first; safe for any text."""
+    icon = "✅" if report.exit_code == 0 else "❌"
+    lines = [f"### {icon} ih check: {report.verdict}", "", report.summary(), ""]
+    failed = report.failed()
+    entries = failed + report.warned()
+    rows = [
+        (entry, finding)
+        for entry in entries
+        for finding in entry.worst_first()
+        if finding.severity is not Severity.INFO
+    ]
+    if rows:
+        lines += ["| | text | what | where | old | new | allowed |", "|---|---|---|---|---:|---:|---:|"]
+    for entry, finding in rows[:MOST_LINES]:
+        values = (shown(finding.old), shown(finding.new), shown(finding.tolerance))
+        cells = [entry.label, finding.kind.value, finding.where, *values]
+        lines.append(f"| {_MARK[finding.severity]} | " + " | ".join(_cell(one_line(cell, 80)) for cell in cells) + " |")
+    if len(rows) > MOST_LINES:
+        lines += ["", f"… and {len(rows) - MOST_LINES} more findings; `--json` and `--html` hold them all."]
+    return "\n".join(lines) + "\n"
+
+
+def _cell(text: str) -> str:
+    """`text` such that Markdown shows it as it is: no markup, no mention, no end of the cell."""
+    escaped = html.escape(text, quote=False)
+    return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#!|~@:" else c for c in escaped)
+
+
+def write_markdown(report: Report, file: Path) -> None:
+    """Write the Markdown, whole or not at all; raises `OutputError`."""
+    write_atomically(file, markdown(report).encode("utf-8"))
+
+
+def annotations(report: Report) -> list[str]:
+    """GitHub's `::error` commands, one a failed text, at most ten, the last of which counts the rest."""
+    failed = report.failed()
+    listed = failed if len(failed) <= MOST_ANNOTATIONS else failed[: MOST_ANNOTATIONS - 1]
+    commands = []
+    for entry in listed:
+        worst = report.failing(entry)[0]
+        file = "" if entry.path is None else f"file={_property(entry.path.as_posix())},"
+        title = _property(one_line(f"{worst.kind.value}: {entry.label}", 100))
+        commands.append(f"::error {file}title={title}::{_data(line(worst))}")
+    if len(failed) > len(listed):
+        commands.append(f"::error title=ih check::and {len(failed) - len(listed)} more texts failed")
+    return commands
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def tell_github(report: Report, stream: TextIO, environ: Mapping[str, str] | None = None) -> None:
+    """Where GITHUB_STEP_SUMMARY is set, append the summary to it and print the annotations on `stream`."""
+    file = (os.environ if environ is None else environ).get("GITHUB_STEP_SUMMARY")
+    if not file:
+        return
+    try:
+        with Path(file).open("a", encoding="utf-8") as summary:
+            summary.write(markdown(report))
+    except OSError as error:
+        message = f"GITHUB_STEP_SUMMARY={file}: cannot be written ({error.strerror or error}). Unset it."
+        raise OutputError(message) from error
+    for command in annotations(report):
+        print(command, file=stream)

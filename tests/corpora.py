@@ -1,0 +1,76 @@
+"""A stand-in for a loaded model: valid explanations that follow from the text alone, and failures on demand."""
+
+import time
+from collections.abc import Sequence
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import torch
+from explanations import make_explanation
+
+from ihcli.config import RunConfig
+from ihcli.corpus.running import Job, run
+from ihcli.errors import NonFiniteError, TextTooLongError
+from ihcli.results import Explanation, ModelInfo
+
+LIMIT = 12
+
+
+class Tokenizer:
+    """A token a word."""
+
+    def __call__(self, *texts: str, **_: Any) -> dict[str, list[int]]:
+        return {"input_ids": [0 for text in texts for _ in text.split()]}
+
+
+class StandIn:
+    """Explains any text at once; `nan` in a text is a model's failure, and more than 12 words are too many."""
+
+    def __init__(
+        self, config: RunConfig | dict[str, Any] | None = None, weights: str = "0" * 64, pause: float = 0.0
+    ) -> None:
+        self.config = config if isinstance(config, RunConfig) else RunConfig.of(config)
+        info = ModelInfo("bundled", None, "BertForSequenceClassification", weights, "float32")
+        self.classifier = SimpleNamespace(
+            info=info, labels=("NEGATIVE", "POSITIVE"), tokenizer=Tokenizer(), max_tokens=LIMIT,
+            device=torch.device("cpu"),
+        )  # fmt: skip
+        self.pause = pause
+        self.groups: list[int] = []
+
+    def prepare(self, text: str, text_pair: str | None = None) -> None:
+        pass
+
+    def explain_together(self, texts: Sequence[tuple[str, str | None]]) -> list[Explanation | Exception]:
+        self.groups.append(len(texts))
+        return [self.one(*text) for text in texts]
+
+    def one(self, text: str, pair: str | None) -> Explanation | Exception:
+        del pair
+        time.sleep(self.pause)
+        words = text.split()
+        if len(words) > LIMIT:
+            return TextTooLongError(f"The text has {len(words)} tokens and the model reads at most {LIMIT}.")
+        if "nan" in words:
+            return NonFiniteError("The model's f is NaN or infinite on the path at t = 0.5.")
+        found = make_explanation(text=text, seed=sum(map(ord, text)) % 1000)
+        if "slow" not in words:
+            return found
+        import dataclasses
+
+        return dataclasses.replace(found, certificate=dataclasses.replace(found.certificate, converged=False))
+
+
+def texts(count: int) -> list[str]:
+    """Texts of one to nine words and a number, all different."""
+    words = ["a", "fine", "film", "with", "no", "plot", "but", "good", "jokes"]
+    return [" ".join(words[: 1 + k % 9]) + f" {k}" for k in range(count)]
+
+
+def stored(folder: Path, lines: Sequence[str], explainer: StandIn | None = None, **more: Any) -> Path:
+    """A store of the texts, made by the stand-in."""
+    source = folder / "in.txt"
+    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    run(Job(str(source), folder / "run", **more), explainer or StandIn())  # type: ignore[arg-type]
+    return folder / "run"

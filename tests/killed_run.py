@@ -1,0 +1,21 @@
+"""A batch of the stand-in that takes its time and writes often, to be killed: `python killed_run.py FILE RUN`."""
+
+import functools
+import sys
+from pathlib import Path
+
+from corpora import StandIn
+
+from ihcli.corpus import running
+from ihcli.corpus.writer import Writer
+from ihcli.results import Environment
+
+
+def main(source: str, out: str, *_: str) -> None:
+    running._environment = lambda _: Environment("0", "0", "0", "0", "cpu")  # or transformers would be loaded
+    running.Writer = functools.partial(Writer, seconds=0.03)  # type: ignore[assignment,misc]
+    running.run(running.Job(source, Path(out)), StandIn(pause=0.05))  # type: ignore[arg-type]
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])

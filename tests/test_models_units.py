@@ -1,0 +1,300 @@
+"""Units: a partition of the tokens by character offsets, whatever the tokenizer and the script."""
+
+import json
+from collections.abc import Callable
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import sentencepiece
+from architectures import CORPUS, classifier, family_of, tokenizer
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
+from transformers import AutoTokenizer, PreTrainedTokenizerFast
+
+from ihcli.attribution import integrated_hessians
+from ihcli.config import BaselineSection, TargetSection, UnitsSection
+from ihcli.errors import InputError, TextTooLongError
+from ihcli.models.encoding import EncodedText, encode
+
+SCRIPTS = [*CORPUS, "这部电影不错。很好", "หนังไม่ดีเลย", "הסרט לא רע", "great 👍🏽 film!"]
+KINDS = ("wordpiece", "bpe", "unigram", "metaspace", "xlm-roberta", "llama")
+TOKENS, WORDS, SENTENCES = UnitsSection(kind="token"), UnitsSection(), UnitsSection(kind="sentence")
+
+
+@pytest.fixture(scope="session")
+def of_kind(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Any]:
+    """Tokenizers made here (see `architectures`), and two as published: sentencepiece files beside a configuration."""
+    made: dict[str, Any] = {}
+    for name, file, kind in (("xlm-roberta", "sentencepiece.bpe", "unigram"), ("llama", "tokenizer", "bpe")):
+        folder = tmp_path_factory.mktemp(name)
+        sentencepiece.SentencePieceTrainer.train(
+            sentence_iterator=iter(SCRIPTS * 8), model_prefix=str(folder / file), vocab_size=400, model_type=kind,
+            hard_vocab_limit=False, byte_fallback=kind == "bpe", pad_id=3, minloglevel=2,
+        )  # fmt: skip
+        (folder / "config.json").write_text(json.dumps({"model_type": name}), encoding="utf-8")
+        made[name] = AutoTokenizer.from_pretrained(folder)
+    spaced = Tokenizer(models.BPE(unk_token="[UNK]"))
+    spaced.pre_tokenizer = pre_tokenizers.Metaspace(prepend_scheme="always")
+    spaced.train_from_iterator(SCRIPTS * 4, trainers.BpeTrainer(vocab_size=200, special_tokens=["[UNK]", "[SEP]"]))
+    spaced.post_processor = processors.TemplateProcessing(
+        single="$A [SEP]", pair="$A [SEP] $B:1 [SEP]:1", special_tokens=[("[SEP]", 1)]
+    )
+    made["metaspace"] = PreTrainedTokenizerFast(tokenizer_object=spaced, unk_token="[UNK]", sep_token="[SEP]")
+    return lambda kind: made.get(kind) or tokenizer(kind)
+
+
+def encoded(
+    tokenizer: Any, text: str, section: UnitsSection = WORDS, pair: str | None = None, **more: Any
+) -> EncodedText:
+    return encode(tokenizer, text, pair, section, **{"limit": 10**6, "accepted": (), **more})
+
+
+def shown(found: EncodedText) -> list[str]:
+    return [unit.text for unit in found.units]
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("It wasn't well-known; très bien!", ["It", "wasn't", "well", "-", "known", ";", "très", "bien", "!"]),
+        ("great 👍🏽 film 👩\u200d👩\u200d👧 🇩🇪", ["great", "👍🏽", "film", "👩\u200d👩\u200d👧", "🇩🇪"]),
+        ("הסרט לא רע", ["הסרט", "לא", "רע"]),
+        ("الفيلم ليس سيئًا", ["الفيلم", "ليس", "سيئًا"]),
+        ("  two  spaces\n\nnew\tline ", ["two", "spaces", "new", "line"]),
+        ("don’t pay 3.14", ["don’t", "pay", "3.14"]),
+        ("한국어 텍스트", ["한국어", "텍스트"]),
+    ],
+)
+def test_words_are_unicode_s_whatever_the_tokenizer(
+    of_kind: Callable[[str], Any], kind: str, text: str, words: list[str]
+) -> None:
+    found = encoded(of_kind(kind), text)
+    if kind in {"wordpiece", "bpe"}:
+        assert shown(found) == words
+    else:  # their pieces may span punctuation: then the piece is the unit, and nothing else changes
+        assert "".join(shown(found)) == "".join(words)
+        assert all(any(unit.startswith(word) for word in words) for unit in shown(found))
+    check(found)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", ["这部电影不错。很好", "หนังไม่ดีเลย", "日本語のテキスト"])
+def test_scripts_without_spaces_lose_nothing(of_kind: Callable[[str], Any], kind: str, text: str) -> None:
+    found = encoded(of_kind(kind), text)
+    assert "".join(shown(found)) == text
+    check(found)
+
+
+def test_bytes_of_one_character_are_one_unit(of_kind: Callable[[str], Any]) -> None:
+    found = encoded(of_kind("bpe"), "这部")
+    assert [(unit.text, len(unit.tokens)) for unit in found.units] == [("这", 3), ("部", 3)]
+    thai = encoded(of_kind("bpe"), "ม่ดี")  # a consonant with its marks is one character to a reader
+    assert shown(thai) == ["ม่", "ดี"]
+
+
+def test_the_space_before_a_word_belongs_to_no_unit(of_kind: Callable[[str], Any]) -> None:
+    for kind in ("bpe", "unigram", "metaspace", "llama"):
+        found = encoded(of_kind(kind), "not bad", TOKENS)
+        assert all(unit.text == unit.text.strip() or not unit.text.strip() for unit in found.units)
+        assert [unit.text for unit in encoded(of_kind(kind), "not bad").units] == ["not", "bad"]
+
+
+def test_a_lone_space_token_goes_with_the_word_after_it(of_kind: Callable[[str], Any]) -> None:
+    found = encoded(of_kind("xlm-roberta"), "bad 👍🏽")
+    assert found.units[1].tokens[0] == "▁"
+    assert found.units[1].text == "👍🏽"
+
+
+def test_sentences(of_kind: Callable[[str], Any]) -> None:
+    text = "I did not like it. Really?  这部电影不错。很好!"
+    for kind in ("wordpiece", "bpe"):
+        found = encoded(of_kind(kind), text, SENTENCES)
+        assert shown(found) == ["I did not like it.", "Really?", "这部电影不错。", "很好!"]
+        check(found)
+
+
+def test_spans_are_units_and_the_rest_stays_words(of_kind: Callable[[str], Any], tmp_path: Path) -> None:
+    text = "this movie was not bad"
+    lines, listed = tmp_path / "spans.txt", tmp_path / "spans.json"
+    lines.write_text("# phrases\n15 22\n0 10\n", encoding="utf-8")
+    listed.write_text("[[0, 10], [15, 22]]", encoding="utf-8")
+    for kind in KINDS[:3]:
+        for file in (lines, listed):
+            found = encoded(of_kind(kind), text, UnitsSection(kind="spans", spans=str(file)))
+            assert shown(found) == ["this movie", "was", "not bad"]
+            check(found)
+
+
+def test_a_span_inside_a_token_takes_the_token_with_it(of_kind: Callable[[str], Any], tmp_path: Path) -> None:
+    file = tmp_path / "spans.txt"
+    file.write_text("0 1", encoding="utf-8")
+    found = encoded(of_kind("wordpiece"), "movie was", UnitsSection(kind="spans", spans=str(file)))
+    assert shown(found) == ["movie", "was"]
+
+
+@pytest.mark.parametrize(
+    ("content", "words"),
+    [
+        ("0 4\n3 7", "the spans 0 4 and 3 7 overlap"),
+        ("0 99", "the span 0 99 does not lie in the text, which has 22 characters"),
+        ("-1 3", "the span -1 3 does not lie"),
+        ("4 4", "the span 4 4 does not lie"),
+        ("0 4 elsewhere", "'0 4 elsewhere' is not `start end [text|text_pair]`"),
+        ("zero four", "is not a file of spans"),
+        ("[[0]]", "is not a file of spans"),
+        ("[0, 4", "is not a file of spans"),
+    ],
+)
+def test_bad_spans_are_one_error(tmp_path: Path, content: str, words: str) -> None:
+    file = tmp_path / "spans.txt"
+    file.write_text(content, encoding="utf-8")
+    with pytest.raises(InputError) as caught:
+        encoded(tokenizer("wordpiece"), "this movie was not bad", UnitsSection(kind="spans", spans=str(file)))
+    assert words in str(caught.value)
+    assert str(file) in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_file_of_spans_that_is_not_there() -> None:
+    with pytest.raises(InputError, match=r"nowhere\.txt: the spans cannot be read"):
+        encoded(tokenizer("wordpiece"), "not bad", UnitsSection(kind="spans", spans="nowhere.txt"))
+
+
+def test_a_pair_has_units_and_offsets_on_both_sides(of_kind: Callable[[str], Any]) -> None:
+    for kind in ("wordpiece", "bpe", "unigram", "metaspace"):
+        found = encoded(of_kind(kind), "not bad", pair="bad, not", accepted=("token_type_ids",))
+        assert [(u.text, u.start, u.end, u.side) for u in found.units][:2] == [
+            ("not", 0, 3, "text"), ("bad", 4, 7, "text")]  # fmt: skip
+        second = [unit for unit in found.units if unit.side == "text_pair"]
+        assert "".join(unit.text for unit in second) == "bad,not"
+        assert second[0].start == 0
+        assert second[-1].end == 8
+        check(found)
+    both = encoded(of_kind("wordpiece"), "not bad", pair="bad, not", accepted=("token_type_ids",))
+    assert both.extras["token_type_ids"].tolist() == [0 if side != 1 else 1 for side in both.sides[:-1]] + [1]
+
+
+def test_spans_of_the_second_text(of_kind: Callable[[str], Any], tmp_path: Path) -> None:
+    file = tmp_path / "spans.txt"
+    file.write_text("0 7 text_pair", encoding="utf-8")
+    found = encoded(of_kind("wordpiece"), "not bad", UnitsSection(kind="spans", spans=str(file)), pair="was bad")
+    assert [(unit.text, unit.side) for unit in found.units] == [
+        ("not", "text"), ("bad", "text"), ("was bad", "text_pair")]  # fmt: skip
+
+
+def test_a_tokenizer_that_marks_no_border_takes_no_pair(of_kind: Callable[[str], Any]) -> None:
+    bare = Tokenizer(models.WordLevel({"[UNK]": 0, "not": 1, "bad": 2}, unk_token="[UNK]"))
+    bare.pre_tokenizer = pre_tokenizers.Whitespace()
+    with pytest.raises(InputError, match="puts nothing between two texts"):
+        encoded(PreTrainedTokenizerFast(tokenizer_object=bare, unk_token="[UNK]"), "not", pair="bad")
+    encoded(of_kind("bpe"), "not", pair="bad")
+
+
+@pytest.mark.parametrize(
+    ("text", "pair", "side"), [("", None, "text"), (" \n", None, "text"), ("x", "\t", "text pair")]
+)
+def test_a_blank_text(text: str, pair: str | None, side: str) -> None:
+    with pytest.raises(InputError, match=f"The {side} is .*: there is nothing to explain"):
+        encoded(tokenizer("wordpiece"), text, pair=pair)
+
+
+def test_a_text_of_nothing_that_the_tokenizer_reads() -> None:
+    with pytest.raises(InputError, match=r"The text '\\u200b' tokenizes to nothing"):
+        encoded(tokenizer("wordpiece"), "\u200b")  # BERT drops characters that only format
+
+
+def test_a_long_text_is_refused_or_cut() -> None:
+    text = "this movie was not bad and a charming disaster"
+    with pytest.raises(TextTooLongError, match=r"reads at most 6.*--truncate"):
+        encoded(tokenizer("wordpiece"), text, limit=6)
+    cut = encoded(tokenizer("wordpiece"), text, limit=6, truncation=True)
+    assert cut.truncated
+    assert len(cut.input_ids) == 6
+    assert shown(cut) == ["this", "movie", "was", "not"]
+    assert not encoded(tokenizer("wordpiece"), "bad", limit=6, truncation=True).truncated
+
+
+def test_a_word_that_is_cut_ends_where_its_tokens_do() -> None:
+    whole = encoded(tokenizer("bpe"), "unbelievable", TOKENS)
+    assert len(whole.units) > 3
+    cut = encoded(tokenizer("bpe"), "unbelievable", limit=4, truncation=True)
+    assert shown(cut) == ["unbelievable"[: whole.units[1].end]]
+
+
+def test_a_tokenizer_that_pads_by_itself_changes_nothing() -> None:
+    padding = PreTrainedTokenizerFast(tokenizer_object=tokenizer("wordpiece").backend_tokenizer, pad_token="[PAD]")
+    padding.backend_tokenizer.enable_padding(length=40)
+    padding.backend_tokenizer.enable_truncation(3)
+    plain, found = encoded(tokenizer("wordpiece"), "this movie was not bad"), encoded(padding, "this movie was not bad")
+    assert found.input_ids.tolist() == plain.input_ids.tolist()
+
+
+ALPHABET = st.sampled_from(
+    ["not", "bad", "wasn't", "-", ".", "?", " ", "  ", "\n", "é", "e\u0301", "\u0301", "👍🏽", "🇩🇪", "👩\u200d👧", "这",
+     "部", "。", "ม่", "ดี", "ל", "א", "ﷺ", "ﬁ", "½", "…", "\u200b", "\u00a0", "\ufeff", "\x00", "x²", "_", "#", "3.14",
+     "A", "\u202e", "\ud7ff"]
+)  # fmt: skip
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@given(pieces=st.lists(ALPHABET, min_size=1, max_size=12), section=st.sampled_from([TOKENS, WORDS, SENTENCES]))
+@settings(max_examples=60, deadline=None, derandomize=True)
+def test_every_text_is_partitioned(
+    of_kind: Callable[[str], Any], kind: str, pieces: list[str], section: UnitsSection
+) -> None:
+    try:
+        found = encoded(of_kind(kind), "".join(pieces), section)
+    except InputError as error:
+        assert "nothing" in str(error)  # noqa: PT017 - blank, or nothing that the tokenizer reads
+        return
+    check(found, ordered=section is not TOKENS)
+
+
+def check(found: EncodedText, *, ordered: bool = True) -> None:
+    """The contract of units: a partition of the tokens into pieces of the text that do not share a character."""
+    groups = found.groups.tolist()
+    assert [group == -1 for group in groups] == [side is None for side in found.sides]
+    assert set(groups) - {-1} == set(range(len(found.units)))
+    for number, unit in enumerate(found.units):
+        text = found.text if unit.side == "text" else found.text_pair
+        assert unit.text == text[unit.start : unit.end]
+        assert unit.tokens == tuple(token for token, group in zip(found.tokens, groups, strict=True) if group == number)
+        assert ordered is False or unit.text == unit.text.strip() or not unit.text.strip()
+    for side in ("text", "text_pair") if ordered else ():
+        spans = [(unit.start, unit.end) for unit in found.units if unit.side == side]
+        assert all(end <= start for (_, end), (start, _) in pairwise(spans))
+
+
+# --- what grouping must keep -----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("name", "pair"), [("BERT", None), ("BERT", "not a disaster"), ("RoBERTa", None)])
+def test_row_sums_survive_every_grouping(tmp_path: Path, name: str, pair: str | None) -> None:
+    made = classifier(family_of(name))
+    made.model.double()
+    spans = tmp_path / "spans.txt"
+    spans.write_text("4 10\n15 22\n", encoding="utf-8")
+    text = "It wasn't bad. A charming disaster"
+    matrices = {}
+    for section in (TOKENS, WORDS, SENTENCES, UnitsSection(kind="spans", spans=str(spans))):
+        one = made.encode(text, pair, units=section)
+        score = made.score(one, made.target(TargetSection(), made.predict(one)))
+        baseline = made.baselines(one, BaselineSection(kind="mask")).embeddings[0]
+        matrices[section.kind] = one, integrated_hessians(score, made.embed(one), baseline, one.groups, tolerance=1e-4)
+    by_token, fine = matrices.pop("token")
+    places = (by_token.groups >= 0).tolist()
+    for one, found in matrices.values():
+        coarse = [group for group, explained in zip(one.groups.tolist(), places, strict=True) if explained]
+        members = np.array([[group == unit for group in coarse] for unit in range(len(one.units))], dtype=float)
+        scale = np.abs(fine.ih).max()
+        assert np.abs(found.ih - members @ fine.ih @ members.T).max() < 3e-4 * scale
+        assert np.abs(found.ih.sum(1) - members @ fine.ig).max() < 3e-4 * scale
+        assert np.abs(found.ig - members @ fine.ig).max() < 3e-4 * scale
+    if pair is not None:
+        sides = np.array([unit.side == "text_pair" for unit in by_token.units])
+        assert np.abs(fine.ih[sides][:, ~sides]).max() > 1e-3 * np.abs(fine.ih).max()

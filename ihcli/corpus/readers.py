@@ -345,7 +345,7 @@ def _parquet(source: str, columns: Columns) -> Rows:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(source)
+        file = pq.ParquetFile(source, pre_buffer=False)
     except (OSError, pa.ArrowInvalid) as error:
         message = f"{source}: cannot be read as Parquet ({str(error).splitlines()[0]}). Give a Parquet file."
         raise InputError(message) from error
@@ -363,7 +363,7 @@ def _parquet(source: str, columns: Columns) -> Rows:
 def _parquet_rows(file: Any, names: list[str | None]) -> Iterator[Row]:
     number = 0
     wanted = list(dict.fromkeys(name for name in names if name is not None))
-    for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=wanted):
+    for batch in file.iter_batches(batch_size=PARQUET_ROWS, columns=wanted, use_threads=False):
         found = [_bytes(batch.column(name)) if name is not None else [None] * len(batch) for name in names[:2]]
         ids = batch.column(names[2]).to_pylist() if names[2] is not None else [None] * len(batch)
         for text, pair, name in zip(*found, ids, strict=True):

@@ -133,10 +133,19 @@ def read_index(directory: Path) -> Index:
         if content is None:
             index.damaged.append(part)
             continue
-        table = pq.read_table(io.BytesIO(content), columns=["key", "status"])
+        table = _table(content, ["key", "status"])
         for key, status in zip(table["key"].to_pylist(), table["status"].to_pylist(), strict=True):
             index.add(key, status, part.number)
     return index
+
+
+def _table(content: bytes, columns: list[str] | None) -> pa.Table:
+    """A part's columns, read in the caller's thread.
+
+    Arrow's own threads would let go of Python's buffers while the interpreter ends, which aborts a process whose work
+    is done (apache/arrow#34314).
+    """
+    return pq.ParquetFile(pa.BufferReader(content), pre_buffer=False).read(columns=columns, use_threads=False)
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -182,7 +191,7 @@ class Reader:
             if content is None:
                 message = f"{part.path}: was damaged while it was read. Give the same `ih batch` again."
                 raise StoreError(message)
-            table = pq.read_table(io.BytesIO(content), columns=wanted)
+            table = _table(content, wanted)
             keep = [self.index.counts_for(key, part.number) for key in table["key"].to_pylist()]
             yield table if all(keep) else table.filter(pa.array(keep))
 

@@ -43,3 +43,26 @@ def test_freed_memory_stays_inside_and_goes_back_after(context):
     assert found["faults"] < 1000
     assert found["inside"] > 100e6
     assert found["after"] < 60e6
+
+
+LARGE = """
+import json, resource
+from pathlib import Path
+import torch
+from ihcli.attribution.heap import held_memory
+
+def resident():
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+
+before = resident()
+with held_memory():
+    for k in range(4):  # each a little larger than the hole that the last one would leave
+        torch.ones((40 + k) << 20)
+    print(json.dumps(resident() - before))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
+def test_large_blocks_leave_no_holes():
+    run = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
+    assert json.loads(run.stdout) < 60e6

@@ -11,6 +11,7 @@ from torch import Tensor
 
 from ihcli.attribution import controller
 from ihcli.attribution.controller import Request, Samples
+from ihcli.attribution.heap import give_back
 from ihcli.attribution.memory import Footprint
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import Derivatives, ReverseEngine
@@ -60,6 +61,8 @@ class Evaluator:
         """Evaluate one request, chunk by chunk; raises `NonFiniteError` that names the node."""
         t = torch.as_tensor(request.t, dtype=self.path.delta.dtype, device=self.path.delta.device)
         phase, size = self.plan(request)
+        if size == 1:  # one node takes all that may be used, so what the last phase left (1 GB at 508 tokens) goes back
+            give_back()
         parts: list[Samples] = []
         for start in range(0, len(t), size):
             part = self.evaluate(request, t[start : start + size])

@@ -16,8 +16,8 @@ ROW = 2.6
 """Bytes of one row's vectorised product, likewise (1.9 to 2.6 were seen for 1 to 30 rows at 30 and 120 tokens)."""
 SAFE_SHARE = 0.5
 """Share of the free memory that `auto` uses."""
-MOST_BYTES = 2 << 30
-"""The most that `auto` uses.  With 2.5 GiB the tangents of 454 words fit at once, but the process took 4.5 GB."""
+MOST_BYTES = 2_500_000_000
+"""The most that `auto` uses: the tangents of 454 words of a text of 508 tokens fit at once."""
 CACHE_BYTES = 1 << 30
 """Beyond this much at once, larger batches bring no speed (the products are compute-bound long before)."""
 

@@ -206,6 +206,11 @@ def shape(text: str) -> str:
     return " ".join(NUMBER.sub("#", text).split())
 
 
+def numbers(text: str) -> list[float]:
+    """The numbers of a printed text, in their order."""
+    return [float(found.replace("−", "-")) for found in NUMBER.findall(text)]
+
+
 @pytest.mark.parametrize(("command", "output"), marked("run"))
 def test_the_examples_of_the_readme_run_as_shown(command: str, output: str, tmp_path: Path) -> None:
     programs = tmp_path / "bin"
@@ -235,6 +240,7 @@ def test_the_examples_of_the_readme_run_as_shown(command: str, output: str, tmp_
     assert ran.returncode in {0, 141}, ran.stderr  # 141: `head` had read enough
     if output.strip():
         assert shape(output) == shape(ran.stdout)
+        assert numbers(ran.stdout) == pytest.approx(numbers(output), rel=0.02)  # explained to 1 % of the largest
 
 
 def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:

@@ -1,6 +1,8 @@
 """Memory: what a node keeps is measured, chunks keep within the limit, too little is said with the least that works."""
 
+import gc
 import re
+import weakref
 
 import pytest
 import torch
@@ -23,6 +25,19 @@ def test_what_a_forward_pass_keeps_is_counted():
     path = Path.between(X, B, GROUPS)
     found = Footprint.measure(lambda z: torch.tanh(z.flatten(1)).sum(1), path, 1 << 30)
     assert 32 * 8 <= found.saved <= 2 * 32 * 8 + 1
+
+
+def test_what_was_counted_is_freed():
+    made = []
+
+    def f(z):
+        hidden = torch.tanh(z.flatten(1))
+        made.append(weakref.ref(hidden))
+        return hidden.sum(1)
+
+    Footprint.measure(f, Path.between(X, B, GROUPS), 1 << 30)
+    gc.collect()
+    assert [one() for one in made] == [None]
 
 
 def test_too_little_is_refused_with_the_least_that_works():

@@ -1,7 +1,11 @@
 """Several processes: the same outcomes as one, and what the death of one costs."""
 
+import json
 import os
+import platform
 import signal
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -120,3 +124,35 @@ def test_products_that_do_not_pay_or_are_not_exact_are_left_alone(
     monkeypatch.undo()
     monkeypatch.setattr(products, "_CPUINFO", tmp_path / "none")
     assert not products.pays()
+
+
+KERNELS = """
+import ctypes, json, sys
+from ihcli.corpus.processes import keep_few_kernels
+
+keep_few_kernels()
+assert "torch" not in sys.modules  # it reads the setting once
+
+import torch
+from ihcli.attribution.products import _linear
+
+class Held(ctypes.Structure):
+    _fields_ = [(name, ctypes.c_size_t) for name in "arena ordblks smblks hblks hblkhd usmblks fsmblks used".split()]
+    _fields_ += [("free", ctypes.c_size_t), ("top", ctypes.c_size_t)]
+
+library = ctypes.CDLL(None)
+library.mallinfo2.restype = Held
+w = torch.ones(384, 384)
+_linear(torch.ones(2, 384), w, None)
+before = library.mallinfo2().used
+for rows in range(600, 1000):
+    _linear(torch.ones(rows, 384), w, None)
+print(json.dumps(library.mallinfo2().used - before))
+"""
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc" or not products._exact(), reason="no oneDNN, or no mallinfo2")
+def test_products_of_many_sizes_do_not_fill_the_memory():
+    environment = {k: v for k, v in os.environ.items() if not k.endswith("CACHE_CAPACITY")}
+    ran = subprocess.run([sys.executable, "-c", KERNELS], env=environment, capture_output=True, text=True, check=True)
+    assert json.loads(ran.stdout) < 100e6  # 230 MB without

@@ -63,7 +63,7 @@ class Footprint:
             storage = tensor.untyped_storage()
             if tensor.requires_grad or tensor.grad_fn is not None or not tensor.is_leaf:
                 seen[storage.data_ptr()] = storage.nbytes()
-            return tensor
+            return tensor.detach()  # itself, it would hold the graph that holds it, for ever
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             point = path.points(torch.ones(1, dtype=path.delta.dtype, device=path.delta.device)).requires_grad_()

@@ -73,6 +73,10 @@ def batch(
     del verbose  # the boundary reads it
     config = settings.load().config
 
+    from ihcli.corpus.processes import keep_few_kernels
+
+    keep_few_kernels()
+
     from ihcli.corpus.readers import Columns, read_rows
     from ihcli.corpus.running import Job, run
 

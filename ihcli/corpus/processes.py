@@ -25,6 +25,8 @@ FEW = 48
 """An input of fewer rows is explained in this process: others take longer to start."""
 WORKER_BYTES = 3 << 30
 """What a worker may need: a small model and its largest batches."""
+KERNELS = 128
+"""Compiled matrix products that oneDNN keeps, one for each size that texts bring; 1024 of 0.65 MB by default, twice."""
 DEATHS = 2
 """A group of which so many processes died is tried row by row, and a row given up."""
 
@@ -59,6 +61,12 @@ class _Task:
 
     group: list[Keyed]
     deaths: int = 0
+
+
+def keep_few_kernels() -> None:
+    """Bound what oneDNN keeps, here and in processes to come; only before torch is loaded."""
+    for name in ("ONEDNN_PRIMITIVE_CACHE_CAPACITY", "LRU_CACHE_CAPACITY"):
+        os.environ.setdefault(name, str(KERNELS))
 
 
 Load = Callable[["RunConfig", int, str], Explains]

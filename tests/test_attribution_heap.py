@@ -7,19 +7,22 @@ import sys
 
 import pytest
 
-PROGRAM = """
+RESIDENT = """
 import json, resource, sys
 from pathlib import Path
 import torch
+
+def resident():
+    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
+"""
+
+PROGRAM = """
 from ihcli.attribution.heap import held_memory
 from ihcli.attribution.products import fast_products
 
 def use():  # take 160 MB in four tensors, fill them, and free them
     tensors = [torch.ones(10 << 20) for _ in range(4)]
     del tensors
-
-def resident():
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
 
 use()  # what the first use loads does not count
 before = resident()
@@ -38,7 +41,9 @@ print(json.dumps({"faults": faults, "inside": inside - before, "after": resident
 @pytest.mark.parametrize("context", ["held_memory", "fast_products"])
 def test_freed_memory_stays_inside_and_goes_back_after(context):
     # In a process of its own: another's free memory would serve here, and nothing be seen to grow.
-    run = subprocess.run([sys.executable, "-c", PROGRAM, context], capture_output=True, text=True, check=True)
+    run = subprocess.run(
+        [sys.executable, "-c", RESIDENT + PROGRAM, context], capture_output=True, text=True, check=True
+    )
     found = json.loads(run.stdout)
     assert found["faults"] < 1000
     assert found["inside"] > 100e6
@@ -46,13 +51,7 @@ def test_freed_memory_stays_inside_and_goes_back_after(context):
 
 
 LARGE = """
-import json, resource
-from pathlib import Path
-import torch
 from ihcli.attribution.heap import held_memory
-
-def resident():
-    return int(Path("/proc/self/statm").read_text(encoding="ascii").split()[1]) * resource.getpagesize()
 
 before = resident()
 with held_memory():
@@ -64,5 +63,5 @@ with held_memory():
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="another C library")
 def test_large_blocks_leave_no_holes():
-    run = subprocess.run([sys.executable, "-c", LARGE], capture_output=True, text=True, check=True)
+    run = subprocess.run([sys.executable, "-c", RESIDENT + LARGE], capture_output=True, text=True, check=True)
     assert json.loads(run.stdout) < 60e6

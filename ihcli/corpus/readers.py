@@ -345,7 +345,7 @@ def _parquet(source: str, columns: Columns) -> Rows:
     import pyarrow.parquet as pq
 
     try:
-        file = pq.ParquetFile(source, pre_buffer=False)
+        file = pq.ParquetFile(source, pre_buffer=False)  # no threads of Arrow's, as in a store
     except (OSError, pa.ArrowInvalid) as error:
         message = f"{source}: cannot be read as Parquet ({str(error).splitlines()[0]}). Give a Parquet file."
         raise InputError(message) from error

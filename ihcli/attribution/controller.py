@@ -39,7 +39,7 @@ LEAST_RESOLVED = 64
 """Intervals before that is believed."""
 FEW_MARGIN = 1.5
 """What the missing direction may hide, as a factor on the estimate from few probes."""
-FIRST_INTERVALS = 16
+FIRST_INTERVALS = 32
 MAX_FIRST_INTERVALS = 2048
 FIRST_ORDER_SHARE = 4
 """The first-order integrals may use up one part in this many of the tolerance."""

@@ -19,14 +19,14 @@ from ihcli.attribution.driver import Engine, Progress
 from ihcli.attribution.estimate import Estimate, estimate
 from ihcli.attribution.forward import Choice, ForwardEngine, choose
 from ihcli.attribution.integrated import check_tolerance
-from ihcli.attribution.memory import Footprint
+from ihcli.attribution.memory import memory_limit
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import differentiable
 from ihcli.attribution.together import Task, integrated_hessians_together
 from ihcli.config import RunConfig, load, parse_size
 from ihcli.errors import IhError
 from ihcli.models import Baselines, EncodedText, LoadedClassifier, Score, load_classifier
-from ihcli.results import Environment, Explanation, PathProfile, Surrogate, Target
+from ihcli.results import Environment, Explanation, PathProfile, Prediction, Surrogate, Target
 
 SURROGATE_SHARE = 0.01
 """A surrogate gap above this share of f(x) - f(x') is worth a warning."""
@@ -36,9 +36,10 @@ TRACES = 64
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """One text, ready to integrate: its encoding, target, score, paths and what smoothing changed."""
+    """One text, ready to integrate: its encoding, prediction, target, score, paths and what smoothing changed."""
 
     encoded: EncodedText
+    prediction: Prediction
     target: Target
     score: Score
     x: torch.Tensor
@@ -73,11 +74,13 @@ class Explainer:
         config, classifier = self.config, self.classifier
         encoded = classifier.encode(text, text_pair, units=config.units, truncation=config.text.truncation)
         classifier.preflight(encoded, thorough=False).require()
-        target = classifier.target(config.target, classifier.predict(encoded))
+        prediction = classifier.predict(encoded)
+        target = classifier.target(config.target, prediction)
         baselines = classifier.baselines(encoded, config.baseline)
         surrogate = classifier.surrogate(encoded, target, baselines)
         return Problem(
             encoded,
+            prediction,
             target,
             classifier.score(encoded, target, baselines),
             classifier.embed(encoded),
@@ -174,7 +177,7 @@ class Explainer:
         if program is None:
             return None
         path = Path.between(problem.x, problem.baselines.embeddings[0], problem.encoded.groups)
-        engine = ForwardEngine(program, Footprint.measure(problem.score, path, self.memory).limit)
+        engine = ForwardEngine(program, memory_limit(problem.x.device, self.memory))
         return engine if wanted == "forward" or engine.pays(path) else None
 
     def _record(self, problem: Problem, found: Interactions) -> Explanation:
@@ -188,7 +191,7 @@ class Explainer:
             text=encoded.text,
             text_pair=encoded.text_pair,
             model=self.classifier.info,
-            prediction=self.classifier.predict(encoded),
+            prediction=problem.prediction,
             target=problem.target,
             baseline=problem.baselines.description,
             units=encoded.units,

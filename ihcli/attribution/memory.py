@@ -43,6 +43,11 @@ def _cgroup_free() -> int:
         return 1 << 62
 
 
+def memory_limit(device: torch.device, given: int | None = None) -> int:
+    """The bytes that may be used: those given, or a safe share of what is free."""
+    return int(min(SAFE_SHARE * free_memory(device), MOST_BYTES)) if given is None else given
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """What one node keeps alive, and how much may be used."""
@@ -70,8 +75,7 @@ class Footprint:
             value = f(point)
         del value
         saved = sum(seen.values()) + 1
-        if limit is None:
-            limit = int(min(SAFE_SHARE * free_memory(path.delta.device), MOST_BYTES))
+        limit = memory_limit(path.delta.device, limit)
         found = cls(saved, limit)
         least = found.bytes(1, 1)
         if least > limit:

@@ -174,20 +174,20 @@ def disagreement(found: Tensor, expected: Tensor) -> float:
 def parity(adapter: Adapter, ids: Tensor, extras: Mapping[str, Tensor], explained: Tensor) -> float:
     """How far the logits move when embeddings take the place of ids (T,).
 
-    Two cases, the larger counts: the text itself; and the text with its explained tokens in reverse order, whose
-    embeddings are put into the call for the text.  The second finds models that read the ids another way as well.
+    Two cases in one batch, the larger counts: the text itself; and the text with its explained tokens in reverse
+    order, whose embeddings are put into the call for the text.  The second finds models that read the ids another way
+    as well.
     """
     reverse = ids.clone()
     reverse[explained] = ids[explained].flip(0)
-    plan = adapter.plan(ids, extras)
-    worst = 0.0
+    both = torch.stack([ids, reverse])
     with torch.no_grad():
-        for own in (ids, reverse):
-            expected = adapter.of_ids(own[None], extras)
-            worst = max(
-                worst, disagreement(adapter.of_embeddings(adapter.embed(own)[None], ids, extras, plan), expected)
-            )
-    return worst
+        expected = adapter.of_ids(both, extras)
+        points = torch.stack([adapter.embed(own) for own in both])
+        found = adapter.of_embeddings(points, ids, extras, adapter.plan(ids, extras))
+    if found.shape != expected.shape:
+        return float("inf")
+    return max(disagreement(one, other) for one, other in zip(found, expected, strict=True))
 
 
 def choose(

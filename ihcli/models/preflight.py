@@ -10,7 +10,7 @@ from torch import Tensor
 
 from ihcli.attribution.estimate import Estimate, estimate
 from ihcli.attribution.forward import Choice, ForwardEngine, choose
-from ihcli.attribution.memory import Footprint
+from ihcli.attribution.memory import memory_limit
 from ihcli.attribution.path import Path
 from ihcli.config import BaselineSection, RunConfig
 from ihcli.errors import PreflightError
@@ -69,8 +69,7 @@ def cost(classifier: "LoadedClassifier", encoded: EncodedText) -> tuple[Choice, 
     score, x, baselines = _score(classifier, encoded), classifier.embed(encoded), _zero(classifier, encoded).embeddings
     path = Path.between(x, baselines[0], encoded.groups)
     chosen = choose(score, x)
-    limit = Footprint.measure(score, path).limit
-    engine = None if chosen.program is None else ForwardEngine(chosen.program, limit)
+    engine = None if chosen.program is None else ForwardEngine(chosen.program, memory_limit(x.device))
     return chosen, estimate(score, path, RunConfig().attribution.tolerance, None, len(baselines), engine)
 
 

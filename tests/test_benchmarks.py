@@ -150,7 +150,7 @@ def test_the_study_goes_on_where_it_stopped_and_counts_what_broke_its_promise(tm
            "extra": 0.2, "rule": "x"}  # fmt: skip
     runs = [run, {**run, "tolerance": 0.1}, {**run, "tolerance": 0.001, "converged": True}]
     monkeypatch.setattr(study, "_explainers", lambda _, kind: (kind, kind))
-    monkeypatch.setattr(study, "_case", lambda kind, _, text: asked.append((kind, text)) or {"runs": runs})
+    monkeypatch.setattr(study, "_case", lambda kind, _, text, *__: asked.append((kind, text)) or {"runs": runs})
     file = tmp_path / "study.jsonl"
     study.run("m", file, ("a", "b"))
     study.run("m", file, ("a", "b", "c"))
@@ -159,6 +159,24 @@ def test_the_study_goes_on_where_it_stopped_and_counts_what_broke_its_promise(tm
     assert "tolerance 0.01: 12 of 12 converged; true error at most 0.02, above the tolerance in 12" in lines[1]
     assert "above the estimate in 12; Hessians median 30" in lines[1]
     assert "above the tolerance in 0" in lines[0]
+
+
+def test_a_reference_that_was_kept_is_not_computed_again(tmp_path):
+    single, asked = Explainer(), []
+
+    class Double:
+        def explain(self, text):
+            asked.append(text)
+            return single.explain(text)
+
+        def at_tolerance(self, _):
+            return single
+
+    kept = tmp_path / "references" / "one.npz"
+    first, again = (study._case(single, Double(), "bad", kept) for _ in range(2))
+    assert asked == ["bad"]
+    assert first == again
+    assert first["runs"][1]["error"] == 0  # the reference of this test is the run itself
 
 
 @pytest.mark.parametrize(("arguments", "message"), [(["--budget", "0"], "--budget"), (["  "], "blank")])

@@ -3,10 +3,11 @@
 ``python -m ihcli.benchmarks.study --out FILE --model MODEL`` explains twenty-one texts against four baselines at three
 tolerances in single precision, each beside a reference in double precision at a tolerance ten times finer than the
 finest.  A line of JSON a case is appended to FILE; a run that was stopped goes on where it stopped.  ``--summary``
-prints what FILE says.
+prints what FILE says.  ``--references DIR`` keeps the references, most of the time, for the next state of the engine.
 """
 
 import argparse
+import hashlib
 import json
 import statistics
 from collections.abc import Iterator
@@ -14,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ihcli.pipeline import Explainer
 from ihcli.results import Explanation
@@ -57,16 +59,20 @@ DOUBLE_UNITS = 14
 """Texts of up to so many units are also explained in double precision at the default tolerance."""
 
 
-def run(model: str, out: Path, texts: tuple[str, ...] = TEXTS) -> None:
-    """Measure every case that `out` does not hold yet, the short texts first."""
+def run(
+    model: str, out: Path, texts: tuple[str, ...] = TEXTS, name: str | None = None, references: Path | None = None
+) -> None:
+    """Measure every case that `out` does not hold yet, the short texts first; cases bear `name`, by default `model`."""
+    name = name or model
     done = {(case["model"], case["baseline"], case["text"]) for case in read(out)}
     out.parent.mkdir(parents=True, exist_ok=True)
     explainers = {kind: _explainers(model, kind) for kind in BASELINES}
     for text in texts:
         for kind in BASELINES:
-            if (model, kind, text) in done:
+            if (name, kind, text) in done:
                 continue
-            case = {"model": model, "baseline": kind, "text": text, **_case(*explainers[kind], text)}
+            kept = None if references is None else references / f"{_digest(name, kind, text)}.npz"
+            case = {"model": name, "baseline": kind, "text": text, **_case(*explainers[kind], text, kept)}
             with out.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(case, ensure_ascii=False) + "\n")
 
@@ -79,28 +85,40 @@ def _explainers(model: str, kind: str) -> tuple[Explainer, Explainer]:
     return Explainer(values), Explainer(exact)
 
 
-def _case(single: Explainer, double: Explainer, text: str) -> dict[str, Any]:
-    reference = double.explain(text)
+def _digest(*names: str) -> str:
+    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
+
+
+def _case(single: Explainer, double: Explainer, text: str, kept: Path | None) -> dict[str, Any]:
+    if kept is not None and kept.exists():
+        with np.load(kept) as known:
+            truth, nodes, converged = known["ih"], int(known["nodes"]), bool(known["converged"])
+    else:
+        reference = double.explain(text)
+        truth, nodes, converged = reference.ih, reference.quadrature.nodes, reference.converged
+        if kept is not None:
+            kept.parent.mkdir(parents=True, exist_ok=True)
+            np.savez(kept, ih=truth, nodes=nodes, converged=converged)
     case: dict[str, Any] = {
-        "units": len(reference.units),
-        "reference": {"nodes": reference.quadrature.nodes, "converged": reference.converged},
-        "runs": [_against(single.at_tolerance(t).explain(text), reference) for t in TOLERANCES],
+        "units": len(truth),
+        "reference": {"nodes": nodes, "converged": converged},
+        "runs": [_against(single.at_tolerance(t).explain(text), truth) for t in TOLERANCES],
     }
-    if len(reference.units) <= DOUBLE_UNITS:
+    if len(truth) <= DOUBLE_UNITS:
         same = double.at_tolerance(TOLERANCES[1]).explain(text)
         other = single.at_tolerance(TOLERANCES[1]).explain(text)
-        case["precision"] = float(np.abs(same.ih - other.ih).max() / np.abs(reference.ih).max())
+        case["precision"] = float(np.abs(same.ih - other.ih).max() / np.abs(truth).max())
     return case
 
 
-def _against(found: Explanation, reference: Explanation) -> dict[str, Any]:
+def _against(found: Explanation, truth: NDArray[np.float64]) -> dict[str, Any]:
     size = float(np.abs(found.ih).max())
     c, q = found.certificate, found.quadrature
     full = q.nodes * len(found.units)
     return {
         "tolerance": c.tolerance,
         "converged": c.converged,
-        "error": float(np.abs(found.ih - reference.ih).max() / np.abs(reference.ih).max()),
+        "error": float(np.abs(found.ih - truth).max() / np.abs(truth).max()),
         "estimate": max(c.quadrature_error, c.row_gap) / size,
         "nodes": q.nodes,
         "gradients": q.gradients,
@@ -125,7 +143,8 @@ def summary(cases: list[dict[str, Any]]) -> Iterator[str]:
             f"{max(run['error'] for run in good):.2g}, above the tolerance in "
             f"{sum(run['error'] > tolerance for run in good)}, above the estimate in "
             f"{sum(run['error'] > run['estimate'] for run in good)}; Hessians median {statistics.median(nodes):g}, "
-            f"most {max(nodes)}; probes add {statistics.median(run['extra'] for run in runs):.2f} (median), "
+            f"most {max(nodes)}; probes in {sum(run['extra'] > 0 for run in runs)}, adding "
+            f"{statistics.mean(run['extra'] for run in runs):.2f} of the products (mean), "
             f"{max(run['extra'] for run in runs):.2f} (most); gradients median "
             f"{statistics.median(run['gradients'] for run in runs):g}"
         )
@@ -142,10 +161,12 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--out", type=Path, required=True, help="file of the cases (JSON lines)")
     parser.add_argument("--model", default="bundled", help="`bundled` or a model's folder")
+    parser.add_argument("--name", help="what the file calls the model; by default what --model says")
+    parser.add_argument("--references", type=Path, help="folder of references to keep, and to take where they are")
     parser.add_argument("--summary", action="store_true", help="only print what the file says")
     options = parser.parse_args()
     if not options.summary:
-        run(options.model, options.out)
+        run(options.model, options.out, name=options.name, references=options.references)
     cases = read(options.out)
     for model in sorted({case["model"] for case in cases}):
         own = [case for case in cases if case["model"] == model]

@@ -128,6 +128,45 @@ def test_any_input_shape_with_groups_over_leading_dimensions():
     assert np.abs(found.ih - expected).max() < 1e-6 * np.abs(expected).max()
 
 
+@pytest.mark.parametrize("centre", np.linspace(0.1, 0.9, 9))
+def test_curvature_that_no_gradient_shows_is_not_missed(centre):
+    # Four entries ±s(t) whose rows cancel, since x_4 = x_5 and x_6 = x_7 on the path: gradients know nothing of them.
+    def f(x):
+        seen = torch.sigmoid(4 * (x[:, 0] - 0.5)) * (1 + x[:, 1]) + 0.3 * x[:, 1] * x[:, 2]
+        return seen + 5 * torch.exp(-(((x[:, 0] - centre) / 0.1) ** 2)) * (x[:, 4] - x[:, 5]) * (x[:, 6] - x[:, 7])
+
+    x = torch.ones(8, dtype=torch.float64)
+    found = integrated_hessians(f, x, torch.zeros_like(x), tolerance=0.01)
+    t, weight = composite(400, 10)
+    expected = 5 * float(weight @ (-t * np.log(t) * np.exp(-(((t - centre) / 0.1) ** 2))))
+    assert found.certificate.converged
+    assert found.ih[4, 6] == pytest.approx(expected, abs=0.01 * np.abs(found.ih).max())
+    assert found.ih[4, 7] == pytest.approx(-expected, abs=0.01 * np.abs(found.ih).max())
+
+
+def test_no_products_are_spent_on_probes_where_half_of_the_nodes_agree():
+    weights = torch.linspace(-1.0, 2.0, 9, dtype=torch.float64)
+
+    def wave(x):
+        return torch.tanh(20 * (x @ weights / 4.5 - 0.4)) * (1 + x[:, 1] * x[:, 2])
+
+    x = torch.ones(9, dtype=torch.float64)
+    sure = integrated_hessians(wave, x, torch.zeros_like(x), tolerance=0.001)
+    assert sure.certificate.converged
+    assert sure.quadrature.nodes >= 15
+    assert sure.quadrature.hessian_vector_products == 9 * sure.quadrature.nodes
+    few = integrated_hessians(wave, x, torch.zeros_like(x), tolerance=0.5)  # half of a handful of nodes shows little
+    assert few.quadrature.nodes < 15
+    assert few.quadrature.hessian_vector_products > 9 * few.quadrature.nodes
+
+
+def test_single_precision_never_states_less_than_its_rounding():
+    x = torch.ones(5)
+    found = integrated_hessians(monomial(1, 1, 1, 1, 1), x, torch.zeros(5), tolerance=1e-3)
+    assert found.certificate.quadrature_error >= 2e-5 * np.abs(found.ih).max()
+    assert np.abs(found.ih - 1 / 25).max() <= found.certificate.quadrature_error
+
+
 def test_a_budget_too_small_is_said_and_not_hidden():
     def f(x):
         return torch.tanh(300 * (x.sum(1) / 3 - 0.4))

@@ -4,8 +4,9 @@ Three facts make it cheap.  (1) g is the derivative's derivative: g_u'(t) = Σ_v
 values, which cost no second-order product, therefore give the exact row sums of the matrix, and show where H has its
 spikes.  (2) In the variable s of `quadrature.mapping`, made from those row sums, the integrand is smooth and even, and
 the trapezoid rule converges geometrically; its error on the row sums can be computed beforehand from first-order values
-alone, so the number of full Hessians is chosen before the first is spent.  (3) The error of the whole matrix shows in
-its action on a few sign vectors: the halved step's new nodes get K products each instead of U.
+alone, so the number of full Hessians is chosen before the first is spent.  (3) The same convergence bounds the
+error left by what half of the nodes give; where that is not enough, the error of the whole matrix shows in its action
+on a few sign vectors: the halved step's new nodes get K products each instead of U.
 """
 
 from collections.abc import Generator
@@ -31,6 +32,8 @@ REFINED_UNITS = 3
 """Up to so many units, verification by probes would cost what whole Hessians do; an engine may raise it."""
 FORWARD_REFINED_UNITS = 6
 """The same for the forward engine, whose whole Hessian of six units costs what the graph of one probe does."""
+NESTED_FROM = 16
+"""Intervals from which the nodes may check themselves, so that probes are saved; half of fewer see too little."""
 GEOMETRIC = 4.0
 """Safety on the error left after a change c: c·max(c, ratio of the last two errors of the rows), both geometric."""
 RESOLVED = 0.05
@@ -242,19 +245,20 @@ class Run:
             matrix = np.tensordot(w, hessians, axes=1)
             finer_t, finer_w = rule.nodes(2 * intervals)
             new = added(finer_t, t)
-            error = float("inf")
-            if self.probing:
+            coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(hessians), axes=1)
+            change, size = float(np.abs(matrix - coarse).max()), _size(matrix, first) or 1.0
+            promising = intervals >= NESTED_FROM and self._within(left_after(change, change / size), matrix, first)
+            error, gap = float("inf"), 0.0  # nothing is known against its rows yet
+            if promising or not self.probing:
+                first = yield from self._sharpened(first, rule, _size(matrix, first), finer_t[new])
+                gap = _gap(matrix, first)
+                error = left_after(change, max(change / size, gap / (_gap(coarse, first) or 1.0)))
+            undecided = self._within(gap, matrix, first) and not self._within(error + first.error, matrix, first)
+            if self.probing and undecided:
                 error = yield from self._verify(matrix, hessians, finer_t, finer_w, new)
-            total = matrix + np.diag(first.diagonal)
-            scale = float(np.abs(total).max())
-            if first.error > self.tolerance / FIRST_ORDER_SHARE * scale:
-                first = yield from self._sharpened(first, rule, scale)
-                total = matrix + np.diag(first.diagonal)
-                scale = float(np.abs(total).max())
-            gap = float(np.abs(total.sum(1) - first.row_sums).max())
-            if not self.probing:
-                error = self._left(rule, intervals, hessians, matrix, first, scale)
-            done = max(error, gap) + first.error <= self.tolerance * scale
+                first = yield from self._sharpened(first, rule, _size(matrix, first), finer_t[new])
+                gap = _gap(matrix, first)
+            done = self._within(max(error, gap) + first.error, matrix, first)
             affordable = self.nodes + int(new.sum()) <= self.max_nodes
             if done or not affordable:
                 break
@@ -269,7 +273,11 @@ class Run:
                     continue
             hessians = yield from self._refined(hessians, finer_t, new)
             t, w, intervals = finer_t, finer_w, 2 * intervals
-        return self.outcome(first, rule.name, total, max(error, gap), converged=done)
+        return self.outcome(first, rule.name, _total(matrix, first), max(error, gap), converged=done)
+
+    def _within(self, error: float, matrix: Array, first: FirstOrder) -> bool:
+        """Whether an error is within the tolerance, a share of the largest entry."""
+        return error <= self.tolerance * _size(matrix, first)
 
     def outcome(self, first: FirstOrder, rule: str, matrix: Array, error: float, *, converged: bool) -> Integral:
         """The record of what was found and what it cost."""
@@ -293,25 +301,23 @@ class Run:
             curvature=curvature[order],
         )
 
-    def _left(
-        self, rule: Rule, intervals: int, hessians: Array, matrix: Array, first: FirstOrder, scale: float
-    ) -> float:
-        """The error left in the matrix, from its change against half of its nodes.
+    def _sharpened(
+        self, first: FirstOrder, rule: Rule, scale: float, between: Array
+    ) -> Generator[Request, Samples, FirstOrder]:
+        """First-order integrals good enough for the verdict.
 
-        With errors like q^N the change c of the last doubling stands for q^(N/2), and c² for what is left; the rows,
-        known exactly, show the same ratio by themselves.  The larger of the two counts, with a safety of `GEOMETRIC`.
+        From the gradients that came with the Hessians, with those at the nodes `between` them, or by doubling.
         """
-        coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(hessians), axes=1)
-        change = float(np.abs(matrix - coarse).max())
-        rows = [np.abs((m + np.diag(first.diagonal)).sum(1) - first.row_sums).max() for m in (matrix, coarse)]
-        ratio = max(float(rows[0]) / (float(rows[1]) or 1.0), change / (scale or 1.0))
-        return change * min(1.0, GEOMETRIC * ratio)
-
-    def _sharpened(self, first: FirstOrder, rule: Rule, scale: float) -> Generator[Request, Samples, FirstOrder]:
-        """First-order integrals good enough for the verdict, from the rule's own nodes or by doubling."""
+        enough = self.tolerance / FIRST_ORDER_SHARE * scale
+        if first.error <= enough:
+            return first
         if isinstance(rule, MappedTrapezoid) and self.formulation.diagonal:
             found = self._from_nodes(first, rule, scale)
-            if found.error <= self.tolerance / FIRST_ORDER_SHARE * scale:
+            if found.error > enough and not np.isin(between, self._seen_nodes()).all():
+                samples = yield from self._gradients(between)
+                self._see(between, samples.gradient)
+                found = self._from_nodes(first, rule, scale)
+            if found.error <= enough:
                 return found
         return (yield from self.first_order(self.tolerance / FIRST_ORDER_SHARE, scale, first))
 
@@ -482,9 +488,11 @@ class Run:
 
     def _see(self, t: Array, gradient: Array) -> None:
         """Keep the gradients of nodes that are new: probed nodes come back when the step is halved."""
-        known = np.concatenate([own for own, _ in self.seen]) if self.seen else np.empty(0)
-        fresh = ~np.isin(t, known)
+        fresh = ~np.isin(t, self._seen_nodes())
         self.seen.append((t[fresh], gradient[fresh]))
+
+    def _seen_nodes(self) -> Array:
+        return np.concatenate([own for own, _ in self.seen]) if self.seen else np.empty(0)
 
     def _probes(self, matrix: Array) -> Array:
         """Sign vectors (K, U): Hadamard rows over the units by weight, each four of them with signs of its own."""
@@ -493,6 +501,30 @@ class Run:
         rank[np.argsort(-np.abs(matrix).sum(axis=1), kind="stable")] = np.arange(self.units)
         signs = self.rng.choice([-1.0, 1.0], size=(count, self.units // 4 + 1))
         return np.asarray(HADAMARD[:count, rank % 4] * signs[:, rank // 4])
+
+
+def _total(matrix: Array, first: FirstOrder) -> Array:
+    """The matrix with the diagonal's first-order term."""
+    return matrix + np.diag(first.diagonal)
+
+
+def _size(matrix: Array, first: FirstOrder) -> float:
+    """Its largest entry."""
+    return float(np.abs(_total(matrix, first)).max())
+
+
+def _gap(matrix: Array, first: FirstOrder) -> float:
+    """How far its rows are from what they must sum to."""
+    return float(np.abs(_total(matrix, first).sum(1) - first.row_sums).max())
+
+
+def left_after(change: float, ratio: float) -> float:
+    """The error left in a matrix after the last doubling of its nodes, which changed it by `change`.
+
+    With errors like q^N the change c stands for q^(N/2), and c² for what is left; the rows, known exactly, show the
+    same ratio by themselves.  The caller takes the larger of the two, and `GEOMETRIC` is the safety on it.
+    """
+    return change * min(1.0, GEOMETRIC * ratio)
 
 
 def added(finer: Array, t: Array) -> NDArray[np.bool_]:

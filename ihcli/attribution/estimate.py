@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import torch
 
-from ihcli.attribution import controller
 from ihcli.attribution.driver import Engine
 from ihcli.attribution.memory import Footprint
 from ihcli.attribution.path import Path
@@ -53,15 +52,14 @@ def estimate(
     reverse.first_order(path, t).value.cpu()
     gradient = (time.perf_counter() - started) / batch
     name = "reverse" if engine is None else engine.name
-    probes = (nodes + 1) * controller.PROBES
     row = ROW_COST[name] + PAIRS[name] * path.units * path.groups.numel()
-    gradients = TYPICAL_GRADIENTS + nodes * (1 + row * path.units) + probes * ROW_COST["reverse"] + nodes
+    gradients = TYPICAL_GRADIENTS + nodes * (1 + row * path.units)  # most texts need no probes
     at_once = footprint.nodes_second_order(path.units) if engine is None else engine.nodes_at_once(path)
     rows = footprint.rows_second_order(path.units)
     return Estimate(
         units=path.units,
         nodes=nodes * baselines,
-        products=(nodes * path.units + probes) * baselines,
+        products=nodes * path.units * baselines,
         seconds=gradients * gradient * baselines,
         bytes=footprint.bytes(min(at_once, nodes), rows) + nodes * path.units**2 * 8,
         engine=name,

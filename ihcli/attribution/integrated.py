@@ -23,6 +23,8 @@ FLOAT32_FLOOR = 3e-4
 On the study's texts float32 differs from float64 on the same nodes by up to 2e-5 of the largest entry; the estimate of
 the error, a difference of such matrices summed over units, carries several times that.
 """
+FLOAT32_ROUNDING = FLOAT32_FLOOR / 10
+"""The least that the error of a matrix in single precision is said to be, as a share of the largest entry."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,11 +147,15 @@ def integrated_hessians(
             steps = controller.integrate(path.units, form, tolerance, max_nodes, seed + index, evaluator.refined_units)
         integrals.append(drive(steps, evaluator))
     name = "reverse" if engine is None or form.ones_left or screened else engine.name
-    return _combine(integrals, form, tolerance, name)
+    return _combine(integrals, form, tolerance, name, x.dtype)
 
 
 def _combine(
-    integrals: Sequence[controller.Integral], form: controller.Formulation, tolerance: float, engine: str
+    integrals: Sequence[controller.Integral],
+    form: controller.Formulation,
+    tolerance: float,
+    engine: str,
+    dtype: torch.dtype,
 ) -> Interactions:
     """The mean over the baselines and one certificate for it; errors of a mean are at most the mean of the errors."""
     raw = np.mean([i.matrix for i in integrals], axis=0)
@@ -159,7 +165,8 @@ def _combine(
     f_input = float(integrals[0].f_input)
     f_baseline = float(np.mean([i.f_baseline for i in integrals]))
     scale = float(np.nanmax(np.abs(matrix)))
-    error = float(np.mean([i.quadrature_error for i in integrals]))
+    rounding = FLOAT32_ROUNDING * scale if dtype == torch.float32 else 0.0
+    error = max(float(np.mean([i.quadrature_error for i in integrals])), rounding)
     row_gap = float(np.nanmax(np.abs(matrix.sum(1) - rows)))
     first = integrals[0]
     certificate = Certificate(

@@ -89,8 +89,7 @@ class _Screening(Run):
             )
             error = float(np.abs(finer - now).max())
             scale, exact = yield from self._rows(first, t, w, np.tensordot(w, probed, axes=1), signs, rows, exact)
-            if first.error > self.tolerance / FIRST_ORDER_SHARE * scale:
-                first = yield from self._sharpened(first, rule, scale)
+            first = yield from self._sharpened(first, rule, scale, finer_t[new])
             matrix = self._matrix(np.tensordot(w, exact, axes=1), rows, first)
             gap = float(np.abs(matrix[rows].sum(1) - first.row_sums[rows]).max())
             done = max(error, gap) + first.error <= self.tolerance * scale

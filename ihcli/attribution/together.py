@@ -204,5 +204,5 @@ def integrated_hessians_together(
         integrals = [next(outcomes) for _ in own]
         error = next((one for one in integrals if isinstance(one, NonFiniteError)), None)
         good = [one for one in integrals if not isinstance(one, NonFiniteError)]
-        found.append(_combine(good, form, tolerance, name) if error is None else error)
+        found.append(_combine(good, form, tolerance, name, tasks[0].x.dtype) if error is None else error)
     return found

@@ -217,6 +217,7 @@ def _work(pipe: Connection, load: Load, config: "RunConfig", threads: int, weigh
 
 def loaded(config: "RunConfig", threads: int, weights: str) -> "Explainer":
     """The explainer of a worker; raises `ModelError` where its model is not the run's."""
+    keep_few_kernels()  # an actor of another machine did not inherit it
     import torch
 
     from ihcli.pipeline import Explainer

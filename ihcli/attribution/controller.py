@@ -243,22 +243,10 @@ class Run:
         hessians = yield from self._full(t)
         while True:
             matrix = np.tensordot(w, hessians, axes=1)
-            finer_t, finer_w = rule.nodes(2 * intervals)
+            first, error = yield from self._judged(first, rule, intervals, hessians, matrix)
+            done = self._within(error + first.error, matrix, first)
+            finer_t, _ = rule.nodes(2 * intervals)
             new = added(finer_t, t)
-            coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(hessians), axes=1)
-            change, size = float(np.abs(matrix - coarse).max()), _size(matrix, first) or 1.0
-            promising = intervals >= NESTED_FROM and self._within(left_after(change, change / size), matrix, first)
-            error, gap = float("inf"), 0.0  # nothing is known against its rows yet
-            if promising or not self.probing:
-                first = yield from self._sharpened(first, rule, _size(matrix, first), finer_t[new])
-                gap = _gap(matrix, first)
-                error = left_after(change, max(change / size, gap / (_gap(coarse, first) or 1.0)))
-            undecided = self._within(gap, matrix, first) and not self._within(error + first.error, matrix, first)
-            if self.probing and undecided:
-                error = yield from self._verify(matrix, hessians, finer_t, finer_w, new)
-                first = yield from self._sharpened(first, rule, _size(matrix, first), finer_t[new])
-                gap = _gap(matrix, first)
-            done = self._within(max(error, gap) + first.error, matrix, first)
             affordable = self.nodes + int(new.sum()) <= self.max_nodes
             if done or not affordable:
                 break
@@ -272,12 +260,37 @@ class Run:
                     hessians = yield from self._full(t)
                     continue
             hessians = yield from self._refined(hessians, finer_t, new)
-            t, w, intervals = finer_t, finer_w, 2 * intervals
-        return self.outcome(first, rule.name, _total(matrix, first), max(error, gap), converged=done)
+            intervals *= 2
+            t, w = rule.nodes(intervals)
+        return self.outcome(first, rule.name, _total(matrix, first), error, converged=done)
+
+    def _judged(
+        self, first: FirstOrder, rule: Rule, intervals: int, hessians: Array, matrix: Array
+    ) -> Generator[Request, Samples, tuple[FirstOrder, float]]:
+        """The error of the matrix or of its rows, whichever is larger, and first-order integrals sharp enough to tell.
+
+        The matrix checks itself against half of its nodes; probes are asked where that leaves it undecided.
+        """
+        finer_t, finer_w = rule.nodes(2 * intervals)
+        new = added(finer_t, rule.nodes(intervals)[0])
+        coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(hessians), axes=1)
+        change, size = float(np.abs(matrix - coarse).max()), _largest(matrix, first) or 1.0
+        promising = intervals >= NESTED_FROM and self._within(left_after(change, change / size), matrix, first)
+        error, gap = float("inf"), 0.0  # nothing is known against its rows yet
+        if promising or not self.probing:
+            first = yield from self._sharpened(first, rule, size, finer_t[new])
+            gap = _gap(matrix, first)
+            error = left_after(change, max(change / size, gap / (_gap(coarse, first) or 1.0)))
+        undecided = self._within(gap, matrix, first) and not self._within(error + first.error, matrix, first)
+        if self.probing and undecided:
+            error = yield from self._verify(matrix, hessians, finer_t, finer_w, new)
+            first = yield from self._sharpened(first, rule, _largest(matrix, first), finer_t[new])
+            gap = _gap(matrix, first)
+        return first, max(error, gap)
 
     def _within(self, error: float, matrix: Array, first: FirstOrder) -> bool:
         """Whether an error is within the tolerance, a share of the largest entry."""
-        return error <= self.tolerance * _size(matrix, first)
+        return error <= self.tolerance * _largest(matrix, first)
 
     def outcome(self, first: FirstOrder, rule: str, matrix: Array, error: float, *, converged: bool) -> Integral:
         """The record of what was found and what it cost."""
@@ -508,7 +521,7 @@ def _total(matrix: Array, first: FirstOrder) -> Array:
     return matrix + np.diag(first.diagonal)
 
 
-def _size(matrix: Array, first: FirstOrder) -> float:
+def _largest(matrix: Array, first: FirstOrder) -> float:
     """Its largest entry."""
     return float(np.abs(_total(matrix, first)).max())
 

@@ -256,6 +256,34 @@ def test_the_python_of_the_readme_runs(tmp_path: Path) -> None:
     assert ran.returncode == 0, ran.stderr
 
 
+def test_the_table_of_the_bench_shows_its_data():
+    texts = json.loads((ROOT / "outputs/benchmarks/bench.json").read_text(encoding="utf-8"))["texts"]
+    section = README.partition("<!-- section: Benchmarks -->")[2]
+    shown = {
+        name: [float(found.replace(",", "")) for found in re.findall(r"\| (?:over )?([\d.,]+)", cells)]
+        for name, cells in re.findall(
+            r"^\| ([^|]*(?:certified|published|double|Gauss)[^|]*) (\|.*)$", section, re.MULTILINE
+        )
+    }
+    measured = {
+        "certified": [_reach(text, "ours") for text in texts],
+        "published": [_seconds(text, "article") for text in texts],
+        "double": [_seconds(text, "article-double") for text in texts],
+        "Gauss": [_reach(text, "product-grid") for text in texts],
+    }
+    for kind, numbers in measured.items():
+        [row] = [cells for name, cells in shown.items() if kind in name]
+        assert row == pytest.approx(numbers, rel=0.02), kind
+
+
+def _seconds(text, procedure):
+    return next(one["seconds"] for one in text["measurements"] if one["procedure"] == procedure)
+
+
+def _reach(text, procedure):
+    return next(one["seconds"] for one in text["reaches"] if one["procedure"] == procedure)
+
+
 @pytest.mark.parametrize("code", re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
 def test_the_configurations_of_the_readme_load(code: str, tmp_path: Path) -> None:
     file = tmp_path / "shown.yaml"

@@ -55,12 +55,16 @@ def problem(name, dtype):
 @pytest.mark.parametrize("name", [*REQUIRED, *OTHERS])
 def test_equals_reverse_over_reverse(name):
     score, points, delta, groups, units = problem(name, torch.float64)
-    found = trace(score, points).second_order(points, delta, groups, units)
+    program = trace(score, points)
+    found, (alone, slope) = program.second_order(points, delta, groups, units), program.first_order(points)
     with OneType():
         value, gradient, hessian = reverse_over_reverse(score, points, delta, groups, units)
     assert hessian.abs().max() > 1e-7  # or rounding is compared with rounding
     assert distance(found.value, value) < 1e-9
     assert distance(found.gradient, gradient) < 1e-9
+    assert distance(alone, value) < 1e-9
+    along = (slope * delta).sum(-1)
+    assert distance(torch.stack([along[:, groups == unit].sum(-1) for unit in range(units)], 1), gradient) < 1e-9
     assert distance(found.hessian, hessian) < 1e-9
 
 

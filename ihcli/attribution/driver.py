@@ -24,11 +24,14 @@ T = TypeVar("T")
 
 
 class Engine(Protocol):
-    """Whatever gives the whole of H at a batch of nodes."""
+    """Whatever gives g and the whole of H at a batch of nodes."""
 
     @property
     def name(self) -> str:
         """`forward` or `reverse`."""
+
+    def first_order(self, path: Path, t: Tensor) -> Derivatives:
+        """F (B,) and g (B, U) at t (B,)."""
 
     def second_order(self, path: Path, t: Tensor) -> Derivatives:
         """F (B,), g (B, U) and H (B, U, U) at t (B,)."""
@@ -45,7 +48,7 @@ class Evaluator:
     reverse: ReverseEngine
     footprint: Footprint
     engine: Engine | None = None
-    """A faster engine for whole Hessians, where there is one."""
+    """A faster engine for gradients and whole Hessians, where there is one."""
     left: Tensor | None = None
     """(*S), in place of δ on the left of the form (`article-code`)."""
     progress: Progress | None = None
@@ -90,10 +93,13 @@ class Evaluator:
 
     def evaluate(self, request: Request, t: Tensor) -> Samples:
         """One chunk, not yet checked."""
+        fast = self.engine if self.left is None else None
         if request.order == 1:
-            found = self.reverse.first_order(self.path, t, self.left)
-        elif request.vectors is None and self.engine is not None and self.left is None:
-            found = self.engine.second_order(self.path, t)
+            found = (
+                self.reverse.first_order(self.path, t, self.left) if fast is None else fast.first_order(self.path, t)
+            )
+        elif request.vectors is None and fast is not None:
+            found = fast.second_order(self.path, t)
         else:
             vectors = request.vectors
             rows = self.path.units if vectors is None else len(vectors)

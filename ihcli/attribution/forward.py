@@ -29,6 +29,11 @@ class ForwardEngine:
         """Whether it is the faster engine within the limit: tangents that do not fit together are carried again."""
         return self.program.sweeps(path.units, self.limit) <= MOST_SWEEPS
 
+    def first_order(self, path: Path, t: Tensor) -> Derivatives:
+        """F (B,) and g (B, U) at t (B,), without what the model computes and its head does not read."""
+        value, gradient = self.program.first_order(path.points(t))
+        return Derivatives(value, path.per_unit(gradient * path.delta))
+
     def second_order(self, path: Path, t: Tensor) -> Derivatives:
         """F (B,), g (B, U) and H (B, U, U) at t (B,)."""
         found = self.program.second_order(path.points(t), path.delta, path.groups, path.units, limit=self.limit)

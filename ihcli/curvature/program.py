@@ -78,6 +78,11 @@ class Program:
         result: Tensor = values[id(self.graph.result)]
         return result
 
+    def first_order(self, points: Tensor) -> tuple[Tensor, Tensor]:
+        """F (B,) and ∇f (B, *S) at the points (B, *S)."""
+        found = evaluate(self.graph, (), points, self._constants_at(points.shape[0]))
+        return found.values[id(self.graph.result)], found.gradient
+
     def second_order(
         self,
         points: Tensor,

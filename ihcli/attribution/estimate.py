@@ -10,8 +10,8 @@ from ihcli.attribution.memory import Footprint
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine, ScalarField
 
-TYPICAL_NODES = {0.1: 16, 0.01: 31, 0.001: 47}
-"""Median full Hessians a text at a tolerance, from the study in `benchmarks`."""
+TYPICAL_NODES = {0.1: 15, 0.01: 27, 0.001: 47}
+"""Median full Hessians a text of the bundled model at a tolerance, from the study in `benchmarks`."""
 TYPICAL_GRADIENTS = 65
 ROW_COST = {"reverse": 1.6, "forward": 0.55}
 """Gradients of the same batch that one row costs."""

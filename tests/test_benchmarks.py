@@ -2,6 +2,7 @@
 
 import json
 import math
+from itertools import product
 
 import numpy as np
 import pytest
@@ -177,6 +178,11 @@ def test_a_reference_that_was_kept_is_not_computed_again(tmp_path):
     assert asked == ["bad"]
     assert first == again
     assert first["runs"][1]["error"] == 0  # the reference of this test is the run itself
+
+
+def test_references_belong_to_weights_baseline_and_text():
+    names = {study._file(*case) for case in product(("one", "other"), ("pad", "mask"), ("bad", "not bad"))}
+    assert len(names) == 8
 
 
 @pytest.mark.parametrize(("arguments", "message"), [(["--budget", "0"], "--budget"), (["  "], "blank")])

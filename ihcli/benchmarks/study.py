@@ -71,8 +71,9 @@ def run(
         for kind in BASELINES:
             if (name, kind, text) in done:
                 continue
-            kept = None if references is None else references / f"{_digest(name, kind, text)}.npz"
-            case = {"model": name, "baseline": kind, "text": text, **_case(*explainers[kind], text, kept)}
+            single, double = explainers[kind]
+            kept = None if references is None else references / _file(single.classifier.info.weights_sha256, kind, text)
+            case = {"model": name, "baseline": kind, "text": text, **_case(single, double, text, kept)}
             with out.open("a", encoding="utf-8") as stream:
                 stream.write(json.dumps(case, ensure_ascii=False) + "\n")
 
@@ -85,8 +86,9 @@ def _explainers(model: str, kind: str) -> tuple[Explainer, Explainer]:
     return Explainer(values), Explainer(exact)
 
 
-def _digest(*names: str) -> str:
-    return hashlib.sha256("\0".join(names).encode()).hexdigest()[:16]
+def _file(weights: str, kind: str, text: str) -> str:
+    """Where the reference of a case is kept: under its weights, so that a model trained anew gets its own."""
+    return hashlib.sha256(f"{weights}\0{kind}\0{text}".encode()).hexdigest()[:16] + ".npz"
 
 
 def _case(single: Explainer, double: Explainer, text: str, kept: Path | None) -> dict[str, Any]:

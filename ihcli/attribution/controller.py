@@ -243,10 +243,10 @@ class Run:
         hessians = yield from self._full(t)
         while True:
             matrix = np.tensordot(w, hessians, axes=1)
-            first, error = yield from self._judged(first, rule, intervals, hessians, matrix)
-            done = self._within(error + first.error, matrix, first)
-            finer_t, _ = rule.nodes(2 * intervals)
+            finer_t, finer_w = rule.nodes(2 * intervals)
             new = added(finer_t, t)
+            first, error = yield from self._judged(first, rule, intervals, hessians, matrix, (finer_t, finer_w, new))
+            done = self._within(error + first.error, matrix, first)
             affordable = self.nodes + int(new.sum()) <= self.max_nodes
             if done or not affordable:
                 break
@@ -260,19 +260,24 @@ class Run:
                     hessians = yield from self._full(t)
                     continue
             hessians = yield from self._refined(hessians, finer_t, new)
-            intervals *= 2
-            t, w = rule.nodes(intervals)
+            t, w, intervals = finer_t, finer_w, 2 * intervals
         return self.outcome(first, rule.name, _total(matrix, first), error, converged=done)
 
     def _judged(
-        self, first: FirstOrder, rule: Rule, intervals: int, hessians: Array, matrix: Array
+        self,
+        first: FirstOrder,
+        rule: Rule,
+        intervals: int,
+        hessians: Array,
+        matrix: Array,
+        finer: tuple[Array, Array, NDArray[np.bool_]],
     ) -> Generator[Request, Samples, tuple[FirstOrder, float]]:
         """The error of the matrix or of its rows, whichever is larger, and first-order integrals sharp enough to tell.
 
-        The matrix checks itself against half of its nodes; probes are asked where that leaves it undecided.
+        The matrix checks itself against half of its nodes; probes are asked, at the nodes of the `finer` rule that are
+        new, where that leaves it undecided.
         """
-        finer_t, finer_w = rule.nodes(2 * intervals)
-        new = added(finer_t, rule.nodes(intervals)[0])
+        finer_t, finer_w, new = finer
         coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(hessians), axes=1)
         change, size = float(np.abs(matrix - coarse).max()), _largest(matrix, first) or 1.0
         promising = intervals >= NESTED_FROM and self._within(left_after(change, change / size), matrix, first)

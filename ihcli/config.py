@@ -83,7 +83,7 @@ class TargetSection(_Section):
     label: str | _Index = Field("predicted", description="`predicted`, a label's name, or its index")
     against: str | _Index | None = Field(None, description="explain the difference to this label")
     output: Literal["logit", "probability", "log-odds"] = Field(
-        "logit", description="what f is: logit, probability, log-odds"
+        "logit", description="what of the label is explained: logit, probability, log-odds"
     )
 
 
@@ -91,7 +91,8 @@ class BaselineSection(_Section):
     """The input x' that stands for `nothing said`."""
 
     kind: Literal["pad", "mask", "unk", "zero", "text", "texts"] = Field(
-        "pad", description="pad, mask, unk (that token everywhere), zero (embeddings), text, texts (mean over a file)"
+        "pad",
+        description="pad, mask, unk (that token for every word), zero (embeddings), text, texts (mean over a file)",
     )
     text: str | None = Field(None, description="the text of kind `text`")
     file: str | None = Field(None, description="the file of kind `texts`, a text a line")
@@ -106,7 +107,9 @@ class BaselineSection(_Section):
 class UnitsSection(_Section):
     """What the rows of the matrix are."""
 
-    kind: Literal["token", "word", "sentence", "spans"] = Field("word", description="token, word, sentence, spans")
+    kind: Literal["token", "word", "sentence", "spans"] = Field(
+        "word", description="what a row stands for: token, word, sentence, spans"
+    )
     spans: str | None = Field(None, description="the file of kind `spans`: a line `start end`, or JSON [[start, end]]")
 
     @model_validator(mode="after")
@@ -119,15 +122,17 @@ class AttributionSection(_Section):
     """How the integral is taken."""
 
     formulation: Literal["paper", "article", "article-code"] = Field(
-        "paper", description="which definition: paper, article, article-code"
+        "paper", description="definition of the matrix: paper, article, article-code"
     )
-    tolerance: float = Field(0.01, gt=0, le=1, description="largest error allowed, as a share of the largest entry")
-    max_nodes: int = Field(512, ge=1, description="most full Hessians spent on one text")
-    top: int | None = Field(None, ge=1, description="only the K strongest pairs (long texts)")
+    tolerance: float = Field(
+        0.01, gt=0, le=1, description="largest error, as a share of the largest entry; in float32 at least 3e-4"
+    )
+    max_nodes: int = Field(512, ge=1, description="most full Hessians spent on one text and baseline")
+    top: int | None = Field(None, ge=1, description="compute only what may hold the K strongest pairs (over 64 units)")
     engine: Literal["auto", "forward", "reverse"] = Field(
         "auto", description="second-order engine: auto, forward, reverse"
     )
-    seed: int = Field(0, ge=0, description="seed of the random probes")
+    seed: int = Field(0, ge=0, description="seed of the sign vectors that check a matrix")
 
 
 class TextSection(_Section):
@@ -140,7 +145,10 @@ class RuntimeSection(_Section):
     """Where it runs; nothing here changes a result beyond rounding."""
 
     device: Annotated[str, AfterValidator(_device)] = Field("auto", description="auto, cpu, cuda, cuda:N, mps")
-    memory: Annotated[str, AfterValidator(_memory)] = Field("auto", description="most memory used, for example 4GB")
+    memory: Annotated[str, AfterValidator(_memory)] = Field(
+        "auto",
+        description="working memory of a process beside the model, as 4GB; auto: half of what is free, at most 2.5GB",
+    )
     threads: int | None = Field(None, ge=1, description="CPU threads; all by default")
 
 

@@ -90,8 +90,8 @@ class Certificate:
     """How far the matrix may be off, all in units of f.
 
     completeness_gap = |sum_uv Γ_uv - (f(x) - f(x'))|; row_gap = max_u |sum_v Γ_uv - IG_u|; asymmetry = max_uv
-    |Γ_uv - Γ_vu| before it was made symmetric; quadrature_error = the estimated error of the largest entry;
-    surrogate_gap = the change in f(x) - f(x') that smoothing caused, None without smoothing.
+    |Γ_uv - Γ_vu| before it was made symmetric; quadrature_error = the estimated error of the entry that is furthest
+    off; surrogate_gap = the change in f(x) - f(x') that smoothing caused, None without smoothing.
     """
 
     completeness_gap: float

@@ -129,6 +129,16 @@ def test_quiet_keeps_the_result_only(ask: Ask) -> None:
     assert quiet.stderr == ""
 
 
+def test_what_an_earlier_explanation_left_beside_the_new_files_is_named(ask: Ask) -> None:
+    first = ask("explain", "not bad", "--formats", "json,csv")
+    assert "earlier" not in first.stderr
+    again = ask("explain", "not bad", "--formats", "json,csv")
+    assert "earlier" not in again.stderr
+    fewer = ask("explain", "not bad", "--formats", "json", "--baseline", "mask")
+    left = "interactions.csv, pairs.csv, attributions.csv"
+    assert fewer.stderr.endswith(f"note: not written anew, of an earlier explanation of this text: {left}\n")
+
+
 def test_a_pair_has_a_folder_of_its_own(ask: Ask, stand: Stand, tmp_path: Path) -> None:
     for arguments in (["a"], ["a", "--text-pair", "b"]):
         assert ask("explain", *arguments, "--formats", "json").exit_code == 0
@@ -151,7 +161,7 @@ def test_what_did_not_converge_is_written_and_exits_with_4(ask: Ask, stand: Stan
     result = ask("explain", "not bad", "--formats", "json", "-q")
     assert result.exit_code == 4
     assert not Explanation.load(tmp_path / "ih-results/not-bad").converged
-    assert "not converged: row gap 0.5 and quadrature error 0.25" in result.stderr
+    assert "not converged: row gap 0.5, quadrature error 0.25 and the error of the attributions" in result.stderr
     assert "--max-nodes" in result.stderr
 
 

@@ -204,8 +204,8 @@ def check_tolerance(tolerance: float, dtype: torch.dtype) -> None:
         raise UsageError(message)
     if dtype == torch.float32 and tolerance < FLOAT32_FLOOR:
         message = (
-            f"tolerance {tolerance} cannot be certified in float32, whose rounding alone reaches {FLOAT32_FLOOR} of "
-            "the largest entry. Use float64 (--dtype float64), or a larger tolerance."
+            f"tolerance {tolerance} cannot be certified in float32, whose rounding (up to {FLOAT32_ROUNDING:g} of the "
+            f"largest entry) is too near to it. Use float64 (--dtype float64), or {FLOAT32_FLOOR:g} or more."
         )
         raise UsageError(message)
     if dtype not in {torch.float32, torch.float64}:

@@ -8,8 +8,9 @@ from ihcli.cli import batch, bench, check, config, diff, explain, export, inspec
 from ihcli.cli.boundary import BoundedCommand
 
 EPILOG = (
-    "Exit codes: 0 done; 1 a regression was found; 2 usage, configuration or input; 3 the model cannot be loaded; "
-    "4 the tolerance was not met; 5 a batch ended with failed rows; 130 interrupted."
+    "Exit codes: 0 done; 1 a regression was found; 2 usage, configuration, input or output; 3 the model cannot be "
+    "loaded or fails its checks; 4 the tolerance was not met; 5 a batch ended with failed rows; 70 a fault of ih; "
+    "130 interrupted."
 )
 
 app = typer.Typer(

@@ -35,7 +35,8 @@ def batch(
     source: Annotated[str, typer.Argument(help="the rows; - reads standard input, a text a line", metavar="FILE|-")],
     out: Annotated[Path, typer.Option("--out", "-o", help="the run's store: new, or to go on with", metavar="RUN")],
     text_column: Annotated[
-        str | None, typer.Option("--text-column", help="where the text stands (text)", metavar="NAME")
+        str | None,
+        typer.Option("--text-column", help="column of the text (default: text, or the only one)", metavar="NAME"),
     ] = None,
     pair_column: Annotated[
         str | None, typer.Option("--pair-column", help="second text, for models that read two", metavar="NAME")

@@ -66,7 +66,7 @@ def check(
     rtol: Rtol = None,
     other_weights: OtherWeights = False,
     strict: Annotated[
-        bool, typer.Option("--strict", help="warnings (other versions, other settings) fail too")
+        bool, typer.Option("--strict", help="warnings fail too: other versions, settings that change no number")
     ] = False,
     update: Annotated[bool, typer.Option("--update", help="accept: rewrite what changed, add what is new")] = False,
     update_new: Annotated[bool, typer.Option("--update-new", help="add what is missing, change nothing")] = False,

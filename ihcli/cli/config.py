@@ -66,7 +66,10 @@ def init(
 
 @app.command("schema", cls=BoundedCommand)
 def schema() -> None:
-    """Print the JSON schema of the configuration, for editors and validators."""
+    """Print the JSON schema of the configuration.
+
+    Editors and validators read it.
+    """
     from ihcli.config import json_schema
 
     typer.echo(json.dumps(json_schema(), indent=2, ensure_ascii=False))

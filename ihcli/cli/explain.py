@@ -12,6 +12,8 @@ from ihcli.cli.texts import checked, names_a_file, read_text
 from ihcli.errors import OutputError, UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ihcli.config import RunConfig
     from ihcli.results import Explanation
 
@@ -74,6 +76,7 @@ def explain(
     if not quiet:
         for path in written:
             _note(f"wrote {path}")
+        _note_earlier(written)
     if not explanation.converged:
         _note(_unconverged(explanation, config))
         raise typer.Exit(NOT_CONVERGED)
@@ -85,6 +88,16 @@ def _write(explanation: "Explanation", config: "RunConfig") -> list[Path]:
     pair = "" if explanation.text_pair is None else f" {explanation.text_pair}"
     folder = Path(config.output.directory) / slug(explanation.text + pair)
     return write_files(explanation, folder, config.output.formats, diagonal=config.output.diagonal)
+
+
+def _note_earlier(written: "Sequence[Path]") -> None:
+    """Say which files beside those written are of an earlier explanation, perhaps with other settings."""
+    if not written:
+        return
+    from ihcli.output import earlier_files
+
+    if earlier := earlier_files(written):
+        _note(f"note: not written anew, of an earlier explanation of this text: {', '.join(earlier)}")
 
 
 def _require_writable(directory: Path) -> None:
@@ -101,9 +114,9 @@ def _require_writable(directory: Path) -> None:
 def _unconverged(explanation: "Explanation", config: "RunConfig") -> str:
     certificate = explanation.certificate
     return (
-        f"not converged: row gap {certificate.row_gap:.3g} and quadrature error {certificate.quadrature_error:.3g} "
-        f"are not both within the tolerance {certificate.tolerance:g} of the largest entry after "
-        f"{explanation.quadrature.nodes} Hessians. Raise --max-nodes (now {config.attribution.max_nodes}) or "
+        f"not converged: row gap {certificate.row_gap:.3g}, quadrature error {certificate.quadrature_error:.3g} and "
+        f"the error of the attributions are not all within the tolerance {certificate.tolerance:g} of the largest entry "
+        f"after {explanation.quadrature.nodes} Hessians. Raise --max-nodes (now {config.attribution.max_nodes}) or "
         "--tolerance, or compute with --dtype float64."
     )
 

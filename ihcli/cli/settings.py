@@ -35,7 +35,7 @@ class Flag:
 FLAGS = {
     "model": Flag("model.name", str, ("--model", "-m"), "hub id, local directory, or `bundled` (the default)", "MODEL"),
     "revision": Flag("model.revision", str, ("--revision",), "branch, tag or commit of a hub model", "REV"),
-    "dtype": Flag("model.dtype", Literal["float32", "float64"], ("--dtype",), "precision of the computation"),
+    "dtype": Flag("model.dtype", Literal["float32", "float64"], ("--dtype",), "precision (default: float32)"),
     "smoothing": Flag(
         "model.smoothing", str, ("--smoothing",), "softplus for ReLU-like kinks: off, auto, or its sharpness", "HOW"
     ),
@@ -44,35 +44,60 @@ FLAGS = {
     ),
     "against": Flag("target.against", str, ("--against",), "explain the difference to this label", "LABEL"),
     "output": Flag(
-        "target.output", Literal["logit", "probability", "log-odds"], ("--output",), "the scalar that is explained"
+        "target.output",
+        Literal["logit", "probability", "log-odds"],
+        ("--output",),
+        "what of the label is explained (default: logit); for the folder of the files see -o",
     ),
     "baseline": Flag(
-        "baseline.kind", Literal["pad", "mask", "unk", "zero"], ("--baseline",), "the input that says nothing"
+        "baseline.kind",
+        Literal["pad", "mask", "unk", "zero"],
+        ("--baseline",),
+        "the token in place of every word (default: pad), or zero embeddings",
     ),
     "baseline_text": Flag("baseline.text", str, ("--baseline-text",), "a text as the baseline", "TEXT"),
     "baseline_file": Flag(
         "baseline.file", str, ("--baseline-file",), "a set of baselines, a text a line; the result is the mean", "FILE"
     ),
-    "units": Flag("units.kind", Literal["token", "word", "sentence"], ("--units",), "what the rows are"),
+    "units": Flag(
+        "units.kind", Literal["token", "word", "sentence"], ("--units",), "what a row stands for (default: word)"
+    ),
     "spans": Flag("units.spans", str, ("--spans",), "rows from a file: a line `start end`, or JSON", "FILE"),
     "tolerance": Flag(
-        "attribution.tolerance", float, ("--tolerance",), "largest error, as a share of the largest entry", "SHARE"
+        "attribution.tolerance",
+        float,
+        ("--tolerance",),
+        "largest error, as a share of the largest entry (default: 0.01; in float32 at least 3e-4)",
+        "SHARE",
     ),
     "formulation": Flag(
-        "attribution.formulation", Literal["paper", "article", "article-code"], ("--formulation",), "which definition"
+        "attribution.formulation",
+        Literal["paper", "article", "article-code"],
+        ("--formulation",),
+        "definition of the matrix (default: paper; the others only reproduce what was published)",
     ),
-    "top": Flag("attribution.top", int, ("--top",), "only the K strongest pairs (long texts)", "K"),
-    "max_nodes": Flag("attribution.max_nodes", int, ("--max-nodes",), "most Hessians spent on one text", "N"),
+    "top": Flag(
+        "attribution.top", int, ("--top",), "compute only what may hold the K strongest pairs (of over 64 units)", "K"
+    ),
+    "max_nodes": Flag(
+        "attribution.max_nodes", int, ("--max-nodes",), "most Hessians for one text and baseline (default: 512)", "N"
+    ),
     "engine": Flag(
         "attribution.engine", Literal["auto", "forward", "reverse"], ("--engine",), "how second derivatives are taken"
     ),
-    "seed": Flag("attribution.seed", int, ("--seed",), "seed of the random probes", "N"),
+    "seed": Flag("attribution.seed", int, ("--seed",), "seed of the sign vectors that check a matrix", "N"),
     "truncate": Flag(
         "text.truncation", bool, ("--truncate/--no-truncate",), "cut a text that is too long instead of refusing it"
     ),
     "device": Flag("runtime.device", str, ("--device",), "auto, cpu, cuda, cuda:N or mps", "DEVICE"),
-    "memory": Flag("runtime.memory", str, ("--memory",), "most memory used, for example 4GB", "SIZE"),
-    "threads": Flag("runtime.threads", int, ("--threads",), "CPU threads (default: all)", "N"),
+    "memory": Flag(
+        "runtime.memory",
+        str,
+        ("--memory",),
+        "working memory of a process beside the model, as 4GB (default: half of what is free, at most 2.5GB)",
+        "SIZE",
+    ),
+    "threads": Flag("runtime.threads", int, ("--threads",), "CPU threads in all (default: all)", "N"),
     "out": Flag("output.directory", str, ("--out", "-o"), "folder that gets one folder a text (ih-results)", "DIR"),
     "formats": Flag("output.formats", str, ("--formats",), "files to write, from json,csv,png,svg,pdf", "LIST"),
     "diagonal": Flag("output.diagonal", bool, ("--diagonal/--no-diagonal",), "whether the heatmap shows the diagonal"),

@@ -8,10 +8,11 @@ from ihcli.output.naming import slug
 from ihcli.output.tables import attributions_csv, interactions_csv, pairs_csv
 from ihcli.results import Explanation, write_atomically
 
-__all__ = ["FORMATS", "slug", "write_files"]
+__all__ = ["FORMATS", "earlier_files", "slug", "write_files"]
 
 _DPI = 200
-FORMATS = ("json", "csv", "png", "svg", "pdf")
+PICTURES = ("png", "svg", "pdf")
+FORMATS = ("json", "csv", *PICTURES)
 _TABLES: Mapping[str, Callable[[Explanation], str]] = {
     "interactions.csv": interactions_csv,
     "pairs.csv": pairs_csv,
@@ -39,7 +40,7 @@ def write_files(
     contents: dict[str, bytes] = {}
     if "csv" in formats:
         contents.update({name: table(explanation).encode("utf-8") for name, table in _TABLES.items()})
-    pictures = [name for name in ("png", "svg", "pdf") if name in formats]
+    pictures = [name for name in PICTURES if name in formats]
     if pictures:
         contents.update(_heatmaps(explanation, pictures, diagonal=diagonal, heading=heading))
     if "json" in formats:
@@ -47,6 +48,13 @@ def write_files(
     for name, content in contents.items():
         write_atomically(directory / name, content)
     return [directory / name for name in contents]
+
+
+def earlier_files(written: Sequence[Path]) -> list[str]:
+    """Names of a result's files that stand beside those just written, of an explanation before it."""
+    names = ("result.json", *_TABLES, *(f"heatmap.{name}" for name in PICTURES))
+    folder, new = written[0].parent, {path.name for path in written}
+    return [name for name in names if name not in new and (folder / name).exists()]
 
 
 def _heatmaps(

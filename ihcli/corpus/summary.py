@@ -24,6 +24,8 @@ ALL = "(all)"
 NEGATORS = ("not", "never", "n't")
 REACH = 3
 """Words after a negator that it is taken to reach, unless punctuation or another negator comes before."""
+EXCLUSIVE = 1e-5
+"""How far from 1 the probabilities of labels that exclude each other may add up."""
 _WORD_BITS, _LABEL_BITS = 26, 12
 _COLUMNS = ("status", "prediction", "target", "units", "ig", "ih")
 
@@ -189,6 +191,8 @@ class _Counted:
     failed: int = 0
     not_converged: int = 0
     towards: str | None = None
+    turning: bool | None = None
+    """Whether rows that explain another label are turned: with two labels that exclude each other."""
 
     @classmethod
     def over(cls, reader: Reader, choice: Choice, folder: Path, limit: int) -> Self:
@@ -207,7 +211,7 @@ class _Counted:
         self.not_converged += record["status"] == NOT_CONVERGED
         prediction, target = record["prediction"], record["target"]
         self.predictions[prediction["label"]] += 1
-        sign = self._sign(prediction["labels"], target, fixed=fixed)
+        sign = self._sign(prediction, target, fixed=fixed)
         units = [Unit(one["text"], one["start"], one["end"], (), one["side"]) for one in record["units"]]
         ig = sign * np.array(record["ig"])
         ih = sign * np.array(record["ih"], dtype=np.float64).reshape(len(ig), len(ig))
@@ -219,15 +223,17 @@ class _Counted:
         self._add_words(labels, words, ig, ih, kept, [follower for *_, follower in reached])
         self._add_negations(labels, words, ig, ih, reached)
 
-    def _sign(self, labels: Sequence[str], target: Mapping[str, Any], *, fixed: bool) -> float:
+    def _sign(self, prediction: Mapping[str, Any], target: Mapping[str, Any], *, fixed: bool) -> float:
         """+1, or -1 where f speaks for the other of two labels: so that numbers of all rows can be added."""
         if fixed:
             self.towards = target["label"]
             return 1.0
-        if len(labels) != 2:  # noqa: PLR2004
+        if self.turning is None:  # two labels of which both may hold have probabilities of their own
+            self.turning = len(prediction["labels"]) == 2 and abs(sum(prediction["probabilities"]) - 1) < EXCLUSIVE  # noqa: PLR2004
+        if not self.turning:
             return 1.0
-        self.towards = labels[-1]
-        return 1.0 if target["label"] == labels[-1] else -1.0
+        self.towards = prediction["labels"][-1]
+        return 1.0 if target["index"] == 1 else -1.0
 
     def _add_pairs(self, labels: Sequence[int], words: Keys, ih: Values, kept: Any) -> None:
         i, j = np.triu_indices(len(words), k=1)

@@ -1,7 +1,8 @@
 """Sums by key, exact, in bounded memory: sorted runs, merged where they fit and spilled to disk where they do not."""
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
@@ -12,6 +13,8 @@ Keys = NDArray[np.uint64]
 Values = NDArray[np.float64]
 LIMIT = 1 << 20
 """Keys that memory holds; twice as many while they are merged."""
+RUNS = 32
+"""Runs on disk that are merged into one: each holds two files open."""
 
 
 class Sums:
@@ -22,7 +25,8 @@ class Sums:
         self._columns, self._folder, self._limit = columns, folder, limit
         self._held: list[tuple[Keys, Values]] = []
         self._count = 0
-        self._runs: list[tuple[Keys, Values]] = []
+        self._runs: list[_Run] = []
+        self._written = 0
 
     def add(self, keys: Keys, values: Values) -> Self:
         """Add rows (n, columns) under their keys (n,)."""
@@ -40,7 +44,9 @@ class Sums:
     def results(self) -> Iterator[tuple[Keys, Values]]:
         """Every key once with its sums, ascending, in blocks."""
         last = _summed(self._held) if self._held else (np.empty(0, np.uint64), np.empty((0, self._columns)))
-        runs = [*self._runs, last]
+        yield from self._merged([*((run.keys, run.values) for run in self._runs), last])
+
+    def _merged(self, runs: list[tuple[Keys, Values]]) -> Iterator[tuple[Keys, Values]]:
         for low, high in itertools.pairwise(self._bounds(runs)):
             inside = [
                 (keys[a:b], values[a:b]) for keys, values in runs for a, b in [_between(keys, low, high)] if b > a
@@ -49,12 +55,17 @@ class Sums:
                 yield _summed(inside)
 
     def _spill(self, merged: tuple[Keys, Values]) -> None:
-        """To disk, and back as a map of the file that the system may forget."""
-        files = [self._folder / f"{id(self):x}-{len(self._runs)}-{name}.npy" for name in ("keys", "values")]
-        for file, array in zip(files, merged, strict=True):
-            np.save(file, array)
-        keys, values = (np.load(file, mmap_mode="r") for file in files)
-        self._runs.append((keys, values))
+        """To disk; many runs there become one."""
+        self._runs.append(self._run([merged]))
+        if len(self._runs) >= RUNS:
+            old = self._runs
+            self._runs = [self._run(self._merged([(run.keys, run.values) for run in old]))]
+            for run in old:
+                run.remove()
+
+    def _run(self, blocks: Iterable[tuple[Keys, Values]]) -> "_Run":
+        self._written += 1
+        return _Run.write(self._folder / f"{id(self):x}-{self._written}", blocks, self._columns)
 
     def _bounds(self, runs: list[tuple[Keys, Values]]) -> list[int]:
         """Keys that part all rows into blocks of about half the limit."""
@@ -64,6 +75,35 @@ class Sums:
         blocks = max(1, 2 * total // self._limit)
         inner = sample[np.linspace(0, len(sample) - 1, blocks + 1).astype(int)[1:-1]] if len(sample) else sample
         return [0, *sorted({int(key) for key in inner} - {0}), 1 << 64]
+
+
+@dataclass(slots=True)
+class _Run:
+    """Ascending keys and their values on disk, mapped, so that the system may forget what nobody reads."""
+
+    stem: Path
+    keys: Keys
+    values: Values
+
+    @classmethod
+    def write(cls, stem: Path, blocks: Iterable[tuple[Keys, Values]], columns: int) -> Self:
+        """Write blocks one after the other."""
+        rows = 0
+        with stem.with_suffix(".keys").open("wb") as keys, stem.with_suffix(".values").open("wb") as values:
+            for own, sums in blocks:
+                keys.write(np.ascontiguousarray(own, np.uint64).data)
+                values.write(np.ascontiguousarray(sums, np.float64).data)
+                rows += len(own)
+        return cls(
+            stem,
+            np.memmap(stem.with_suffix(".keys"), np.uint64, "r", shape=(rows,)),
+            np.memmap(stem.with_suffix(".values"), np.float64, "r", shape=(rows, columns)),
+        )
+
+    def remove(self) -> None:
+        """Remove its files; what still maps them keeps their content."""
+        for suffix in (".keys", ".values"):
+            self.stem.with_suffix(suffix).unlink()
 
 
 def _between(keys: Keys, low: int, high: int) -> tuple[int, int]:

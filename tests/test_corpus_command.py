@@ -17,15 +17,22 @@ from typer.testing import CliRunner
 import ihcli.cli.batch as command
 import ihcli.pipeline
 from ihcli.cli.app import app
+from ihcli.config import RunConfig
 from ihcli.console import Consoles
+from ihcli.corpus import processes
 from ihcli.corpus.exporting import outcomes
 from ihcli.corpus.running import Tally
 from ihcli.corpus.store import Reader
 
 
+def stand_in(config: RunConfig, *_: Any) -> StandIn:
+    return StandIn(config)
+
+
 @pytest.fixture(autouse=True)
 def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(ihcli.pipeline, "Explainer", StandIn)
+    monkeypatch.setattr(processes, "loaded", stand_in)
 
 
 def ih(*arguments: object, stdin: bytes | None = None) -> tuple[int, str, str]:
@@ -72,6 +79,13 @@ def test_a_run_that_went_well_ends_with_zero_and_says_where_it_is(tmp_path: Path
     assert f"5 rows explained or tried: {tmp_path / 'run'}" in err
     assert "0 rows explained or tried, 5 were there" in ih(source, "-o", tmp_path / "run")[2]
     assert ih(source, "-o", tmp_path / "other", "-q") == (0, "", "")
+
+
+def test_rows_of_the_store_that_are_not_in_the_input_are_counted(tmp_path: Path) -> None:
+    assert "not in this input" not in ih(written(tmp_path, ["", "so it goes"]), "-o", tmp_path / "run")[2]
+    code, _, err = ih(written(tmp_path, ["now it has words", "so it goes", "and more"]), "-o", tmp_path / "run")
+    assert code == 0
+    assert f"1 rows of {tmp_path / 'run'} are not in this input, but in an earlier state of it" in err
 
 
 def test_rows_that_missed_their_tolerance_end_it_with_four(tmp_path: Path) -> None:
@@ -190,7 +204,7 @@ def test_on_a_terminal_a_bar_shows_done_failed_left_rate_and_the_time_to_the_end
     assert "3 failed" in text
     assert "50 left" in text
     assert " a minute" in text
-    assert "0:00:0" in text
+    assert "about 0 min 0 s" in text
     quiet, nothing = consoles(terminal=True)
     shown = command.Shown(Consoles(quiet.out, quiet.err, quiet=True), as_json=False)
     with shown:

@@ -49,9 +49,10 @@ def go(tmp_path: Path, lines: list[str], loader: Any, workers: int | None = 2) -
     return run(Job(str(source), tmp_path / "run"), explainer, engine)  # type: ignore[arg-type]
 
 
-def test_a_process_that_dies_loses_nothing_and_a_row_that_kills_is_one_error_row(tmp_path: Path) -> None:
+@pytest.mark.parametrize("workers", [1, 2])
+def test_a_process_that_dies_loses_nothing_and_a_row_that_kills_is_one_error_row(tmp_path: Path, workers: int) -> None:
     lines = [*texts(FEW), "this must kill it", f"this one only once {tmp_path / 'mark'}", "is nan"]
-    tally = go(tmp_path, lines, load)
+    tally = go(tmp_path, lines, load, workers)
     assert (tally.done, tally.failed) == (len(lines), 2)
     found = dict(iter_explanations(tmp_path / "run"))
     errors = sorted(message for message in found.values() if isinstance(message, str))

@@ -114,10 +114,10 @@ def _require_writable(directory: Path) -> None:
 def _unconverged(explanation: "Explanation", config: "RunConfig") -> str:
     certificate = explanation.certificate
     return (
-        f"not converged: row gap {certificate.row_gap:.3g}, quadrature error {certificate.quadrature_error:.3g} and "
-        f"the error of the attributions are not all within the tolerance {certificate.tolerance:g} of the largest entry "
-        f"after {explanation.quadrature.nodes} Hessians. Raise --max-nodes (now {config.attribution.max_nodes}) or "
-        "--tolerance, or compute with --dtype float64."
+        f"not converged: row gap {certificate.row_gap:.3g}, quadrature error {certificate.quadrature_error:.3g} "
+        f"and the error of the attributions are not all within the tolerance {certificate.tolerance:g} of the largest "
+        f"entry after {explanation.quadrature.nodes} Hessians. Raise --max-nodes (now {config.attribution.max_nodes}) "
+        "or --tolerance, or compute with --dtype float64."
     )
 
 

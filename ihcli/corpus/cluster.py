@@ -157,8 +157,13 @@ class Actor:
 
     def __call__(self, batch: Any) -> dict[str, list[bytes]]:
         """The outcomes of each group of a batch, pickled."""
-        found = [self._outcomes(pickle.loads(content)) for content in batch["group"].to_pylist()]  # noqa: S301
-        return {"outcomes": [pickle.dumps(one) for one in found]}
+        from ihcli.attribution.heap import give_back
+
+        found = []
+        for content in batch["group"].to_pylist():
+            found.append(pickle.dumps(self._outcomes(pickle.loads(content))))  # noqa: S301  (our own)
+            give_back()
+        return {"outcomes": found}
 
     def _outcomes(self, group: list[Keyed]) -> list[Outcome] | IhError:
         if isinstance(self._explainer, IhError):

@@ -74,7 +74,7 @@ Load = Callable[["RunConfig", int, str], Explains]
 
 
 class ProcessEngine:
-    """Several processes, a model each; an input of few rows is explained in this one, with all cores."""
+    """Processes with a model each; this one explains an input of few rows, and on a GPU alone, with all cores."""
 
     def __init__(self, explainer: "Explainer", workers: int | None = None, load: "Load | None" = None) -> None:
         """`explainer` stands for the model; `load` is what a worker calls, a function of a module."""
@@ -86,7 +86,8 @@ class ProcessEngine:
     def outcomes(self, groups: Iterator[list[Keyed]], rows: int | None) -> Outcomes:
         """Groups go to whoever is free.  Raises what loading the model in a worker raises."""
         few = rows is not None and rows < FEW and not self._asked  # the whole input's: finished as it was begun
-        if few or self.plan.workers == 1:
+        alone = self.plan.workers == 1 and self.explainer.classifier.device.type != "cpu"  # it has room for one model
+        if few or alone:
             from ihcli.attribution.products import fast_products
 
             with fast_products():
@@ -155,7 +156,7 @@ class _Pool:
         if isinstance(news, BaseException):
             raise news
         if not worker.ready:
-            worker.ready = True
+            worker.ready, self._unready_deaths = True, 0
             return
         worker.task = None
         yield news

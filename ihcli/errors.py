@@ -32,6 +32,10 @@ class TargetError(IhError):
     """A label or output that the model does not have."""
 
 
+class SameLabelError(TargetError):
+    """A target that is to be compared with itself."""
+
+
 class BaselineError(IhError):
     """A baseline that this tokenizer or text cannot have."""
 

@@ -53,6 +53,13 @@ def test_a_missing_shard_is_named_and_done_by_the_next_batch(tmp_path: Path) -> 
     assert len(rows(tmp_path / "all")) == 12
 
 
+def test_a_merged_store_counts_as_the_shards_that_it_is_of(tmp_path: Path) -> None:
+    first, second, third = shards(tmp_path)
+    assert merge([first, second], tmp_path / "two").missing == ((3, 3),)
+    assert merge([tmp_path / "two", third], tmp_path / "all").missing == ()
+    assert len(rows(tmp_path / "all")) == 12
+
+
 def test_overlaps_are_refused_with_a_row_that_overlaps(tmp_path: Path) -> None:
     first, second, _ = shards(tmp_path)
     copy = tmp_path / "copy"

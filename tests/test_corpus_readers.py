@@ -1,5 +1,7 @@
 """Rows of every format, whole and damaged, as a stream that never stops and never writes."""
 
+import datetime as dt
+import decimal
 import io
 import itertools
 import json
@@ -10,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from ihcli.corpus import readers
 from ihcli.corpus.readers import Columns, Row, format_of, read_rows
+from ihcli.corpus.readers import parquet as parquet_reader
+from ihcli.corpus.readers import rows as row_rules
 from ihcli.errors import InputError, UsageError
 
 
@@ -54,7 +57,7 @@ def test_a_text_a_line_with_any_line_end_and_mark(tmp_path: Path) -> None:
 
 
 def test_a_line_that_no_model_reads_is_one_bad_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "LONGEST_LINE", 100)
+    monkeypatch.setattr(row_rules, "LONGEST_LINE", 100)
     file = written(tmp_path, "in.txt", b"a" * 100 + b"\n" + b"b" * 1000 + b"\nlast\n")
     found = rows(file)
     assert [row.line for row in found] == [1, 2, 3]
@@ -94,6 +97,15 @@ def test_the_suffix_says_the_format(name: str, kind: str) -> None:
         format_of("a.docx")
 
 
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-32", "utf-16-be"])
+@pytest.mark.parametrize("name", ["a.txt", "a.csv", "a.tsv", "a.jsonl"])
+def test_other_encodings_with_their_mark_are_refused_whole(tmp_path: Path, name: str, encoding: str) -> None:
+    mark = "\ufeff" if encoding == "utf-16-be" else ""
+    file = written(tmp_path, name, (mark + "text\ntwo bad\n").encode(encoding))
+    with pytest.raises(InputError, match=f"is UTF-{encoding[4:6]}, and must be UTF-8.*iconv -f UTF-{encoding[4:6]}"):
+        rows(file)
+
+
 # --- JSON lines ---------------------------------------------------------------------------------------------------
 
 
@@ -129,6 +141,24 @@ def test_plain_strings_are_texts_and_a_wrong_key_is_said_at_once(tmp_path: Path)
         rows(written(tmp_path, "b.jsonl", '{"text": "a", "id": 1}\n'), Columns("body"))
 
 
+def test_ids_that_are_null_or_no_characters(tmp_path: Path) -> None:
+    content = '\n{"text": "a", "id": 1}\n{"text": "b", "id": null}\n{"text": "c"}\n{"text": "d", "id": "\\ud800"}\n'
+    found = rows(written(tmp_path, "in.jsonl", content), Columns(id="id"))
+    assert [(row.id, row.problem is None) for row in found] == [
+        (None, False), ("1", True), (None, True), (None, True), ("\\ud800", False),
+    ]  # fmt: skip
+    assert "half of a surrogate pair" in problems(found)[5]
+    json.dumps([row.id for row in found]).encode("utf-8")
+
+
+def test_the_option_of_a_missing_column_is_named(tmp_path: Path) -> None:
+    file = written(tmp_path, "in.jsonl", 'no json\n{"text": "a"}\n')
+    with pytest.raises(InputError, match=r"no column 'id'; it has text. Name one of them with --id-column"):
+        rows(file, Columns(id="id"))
+    with pytest.raises(InputError, match=r"no column 'b'; it has text. Name one of them with --pair-column"):
+        rows(file, Columns(pair="b"))
+
+
 # --- tables -------------------------------------------------------------------------------------------------------
 
 
@@ -140,7 +170,53 @@ def test_a_quoted_field_may_hold_lines_and_the_row_keeps_its_first(tmp_path: Pat
         (8, "last", True),
     ]  # fmt: skip
     assert [row.id for row in found] == ["1", "2", None, "3", "4", "5"]
-    assert problems(found)[5] == "line 7 has 1 fields and no column 'text'."
+    assert problems(found)[5] == "line 7 has 1 fields for 3 columns, and not all that are wanted."
+
+
+def test_a_quote_that_is_not_closed_costs_its_own_row_only(tmp_path: Path) -> None:
+    content = 'id,text\n1,"so bad\n2,fine\n3,"quoted, and fine"\n4,"great\n5,end\n6,"two\nlines"\n7,"open\n8,last\n'
+    found = rows(written(tmp_path, "in.csv", content), Columns(id="id"))
+    assert [(row.line, row.id, row.text) for row in found if row.problem is None] == [
+        (3, "2", "fine"), (4, "3", "quoted, and fine"), (6, "5", "end"), (7, "6", "two\nlines"), (10, "8", "last"),
+    ]  # fmt: skip
+    assert {row.line for row in found if row.problem is not None} == {2, 5, 9}
+    assert "A quote that it opens is not closed rightly" in problems(found)[1]
+
+
+def test_a_text_whose_commas_are_not_quoted_is_never_cut(tmp_path: Path) -> None:
+    file = written(tmp_path, "in.csv", "text,label\nI liked it, but not much,neg\nfine,pos,,\nfine,pos\nfine\n")
+    found = rows(file)
+    assert [row.problem is None for row in found] == [False, True, True, True]
+    assert problems(found)[1] == "line 2 has 3 fields for 2 columns. Quote a text that holds separators."
+    tabs = written(tmp_path, "in.tsv", "good\t1\nso\tbad\t0\n")
+    assert [row.problem is None for row in rows(tabs, Columns("1", header=False))] == [True, False]
+
+
+def test_a_bare_carriage_return_ends_no_line(tmp_path: Path) -> None:
+    tabs = rows(written(tmp_path, "in.tsv", b"text\tn\none\rtwo\t1\r\n\r\nthree\t2"), Columns(id="n"))
+    assert [(row.line, row.text, row.id) for row in tabs if row.problem is None] == [
+        (2, "one\rtwo", "1"), (4, "three", "2"),
+    ]  # fmt: skip
+    commas = rows(written(tmp_path, "in.csv", b'text,n\r\r\ngood,1\r\r\n"a\rb",2\r\r\nlast,3\r\r\n'))
+    assert seen(commas) == [(2, "good", True), (3, "a\rb", True), (4, "last", True)]
+
+
+def test_a_header_that_cannot_be_read_or_names_twice_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="no header that can be read: line 1"):
+        rows(written(tmp_path, "a.csv", 'text,"label\ngood,1\n'))
+    with pytest.raises(InputError, match="has 2 columns 'text', so --text-column names none"):
+        rows(written(tmp_path, "b.csv", "text,text\na,b\n"))
+
+
+def test_a_table_that_is_left_early_is_closed_without_a_word(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("a.csv", "a.tsv"):
+        found = read_rows(str(written(tmp_path, name, "text\none\ntwo\n")))
+        assert next(found).text == "one"
+        found.close()
+        del found
+    assert capsys.readouterr() == ("", "")
 
 
 def test_tabs_know_no_quotes(tmp_path: Path) -> None:
@@ -167,7 +243,7 @@ def test_what_is_not_utf8_in_a_table_is_its_row_s_problem(tmp_path: Path) -> Non
 
 
 def test_a_field_beyond_all_size_is_one_bad_row(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "LONGEST_LINE", 50)
+    monkeypatch.setattr(row_rules, "LONGEST_LINE", 50)
     found = rows(written(tmp_path, "in.csv", "text\nfine\n" + "x" * 80 + "\nfine\n"))
     assert [row.problem is None for row in found] == [True, False, True]
     assert "line 3 cannot be read" in str(found[1].problem)
@@ -217,8 +293,47 @@ def test_bytes_in_parquet_that_are_no_utf8_are_their_row_s_problem(tmp_path: Pat
 
 
 def test_parquet_is_read_in_pieces(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(readers, "PARQUET_ROWS", 4)
+    monkeypatch.setattr(parquet_reader, "PARQUET_ROWS", 4)
     pq.write_table(pa.table({"text": [f"text {k}" for k in range(11)]}), tmp_path / "in.parquet", row_group_size=5)
     assert [(row.number, row.text) for row in rows(tmp_path / "in.parquet")] == [
         (k + 1, f"text {k}") for k in range(11)
     ]
+
+
+def test_parquet_ids_of_any_type(tmp_path: Path) -> None:
+    moment = dt.datetime(2026, 1, 2, 3, 4, 5, tzinfo=dt.UTC)
+    damaged = pa.Array.from_buffers(pa.string(), 2, pa.array([b"a", b"caf\xe9"], pa.binary()).buffers())
+    ids = {
+        "when": pa.array([moment, None], pa.timestamp("ns", "UTC")),
+        "day": pa.array([moment.date(), None]),
+        "price": pa.array([decimal.Decimal("1.50"), None]),
+        "raw": pa.array([b"\xff\x00", None]),
+        "number": pa.array([7, None]),
+        "nested": pa.array([{"k": 1}, None]),
+    }
+    pq.write_table(pa.table({"text": ["one", "two"], "bad": damaged, **ids}), tmp_path / "in.parquet")
+    expected = {"day": "2026-01-02", "price": "1.50", "raw": "ff00", "number": "7", "nested": '{"k": 1}'}
+    for name in ids:
+        one, two = rows(tmp_path / "in.parquet", Columns(id=name))
+        assert one.problem is None
+        assert two.id is None
+        assert one.id == expected.get(name, one.id)
+        assert name != "when" or str(one.id).startswith("2026-01-02 03:04:05")
+    one, two = rows(tmp_path / "in.parquet", Columns(id="bad"))
+    assert (one.id, one.problem) == ("a", None)
+    assert "row 2's id is not UTF-8" in str(two.problem)
+
+
+def test_a_damaged_page_of_parquet_costs_its_own_rows(tmp_path: Path) -> None:
+    texts = [f"text number {k} with {k * k} words" for k in range(30)]
+    file = tmp_path / "in.parquet"
+    pq.write_table(pa.table({"text": texts}), file, row_group_size=10, compression="zstd", use_dictionary=False)
+    chunk = pq.read_metadata(file).row_group(1).column(0)
+    content = bytearray(file.read_bytes())
+    end = chunk.data_page_offset + chunk.total_compressed_size
+    content[end - 60 : end] = bytes(60)
+    file.write_bytes(content)
+    found = rows(file)
+    assert [row.number for row in found] == list(range(1, 31))
+    assert [row.text for row in found if row.problem is None] == [*texts[:10], *texts[20:]]
+    assert "row 11 lies in a damaged part of the file" in problems(found)[11]

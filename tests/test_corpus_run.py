@@ -1,6 +1,9 @@
 """A run: what is explained, what fails, what a killed run leaves, and what is refused."""
 
 import json
+import os
+import sys
+from contextlib import closing
 from pathlib import Path
 
 import numpy as np
@@ -10,12 +13,13 @@ from corpora import StandIn, texts
 
 from ihcli.corpus import iter_explanations
 from ihcli.corpus.exporting import line_of, outcomes
-from ihcli.corpus.readers import Columns, Row
+from ihcli.corpus.identity import keyed
+from ihcli.corpus.readers import Columns, Row, read_rows
 from ihcli.corpus.records import Keyed
 from ihcli.corpus.running import Job, Tally, run
 from ihcli.corpus.store import Reader, parts_of
 from ihcli.corpus.window import grouped
-from ihcli.errors import InputError, OutputError, StoreError, UsageError
+from ihcli.errors import InputError, OutputError, SameLabelError, StoreError, UsageError
 from ihcli.results import Explanation
 
 
@@ -52,6 +56,58 @@ def test_the_same_command_again_does_nothing(tmp_path: Path) -> None:
     assert (tally.done, tally.skipped) == (0, 10)
     assert again.groups == []
     assert {path: path.read_bytes() for path in (tmp_path / "run/parts").iterdir()} == before
+
+
+def test_rows_that_share_a_name_keep_their_keys_when_one_comes_before_them(tmp_path: Path) -> None:
+    def keys(content: str, id_column: str | None) -> dict[str, str]:
+        source = tmp_path / "in.csv"
+        source.write_text(content, encoding="utf-8")
+        with closing(read_rows(str(source), Columns("text", id=id_column))) as rows:
+            return {found.row.text: found.key for found in keyed(rows, "0" * 64)}
+
+    one = keys("id,text\n7,first\n7,second\n7,Not bad\n7,not bad\n", "id")
+    two = keys("id,text\n7,new\n7,not bad!\n7,second\n7,not bad\n", "id")
+    assert {text: two[text] for text in ("second", "not bad")} == {text: one[text] for text in ("second", "not bad")}
+    assert len({*one.values(), *two.values()}) == 6
+    assert keys("text\nNot bad\nnot bad\n", None)["not bad"] == keys("text\nnot bad\n", None)["not bad"]
+
+
+def test_equal_rows_have_keys_of_their_own(tmp_path: Path) -> None:
+    source = written(tmp_path / "in.txt", ["same", "other", "same", "same"])
+    with closing(read_rows(str(source))) as rows:
+        assert len({found.key for found in keyed(rows, "0" * 64)}) == 4
+    go(source, tmp_path / "run")
+    written(source, ["same", "other"])
+    tally = go(source, tmp_path / "run")
+    assert (tally.done, tally.skipped, tally.elsewhere) == (0, 2, 2)
+
+
+def test_every_row_says_which_input_it_is_of(tmp_path: Path) -> None:
+    for name, lines in (("a.txt", ["one", "both"]), ("b.txt", ["both", "two"])):
+        go(written(tmp_path / name, lines), tmp_path / "run")
+    found = {o.keyed.row.text: o.keyed.source for o in outcomes(Reader(tmp_path / "run"))}
+    assert found == {"one": str(tmp_path / "a.txt"), "both": str(tmp_path / "a.txt"), "two": str(tmp_path / "b.txt")}
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="names of files that are no UTF-8")
+def test_an_input_whose_name_is_no_utf8_is_explained(tmp_path: Path) -> None:
+    source = tmp_path / os.fsdecode(b"caf\xe9.txt")
+    source.write_text("one\n", encoding="utf-8")
+    assert (go(source, tmp_path / "run").done, go(source, tmp_path / "run").skipped) == (1, 1)
+
+
+def test_a_label_that_the_sample_is_predicted_as_can_be_compared_with(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def prepare(*_: object) -> None:
+        message = "The target and the label to compare against are both 'POSITIVE'."
+        raise SameLabelError(message)
+
+    monkeypatch.setattr(StandIn, "prepare", prepare)
+    source = written(tmp_path / "in.txt", ["one"])
+    assert go(source, tmp_path / "run", StandIn({"target": {"against": "POSITIVE"}})).done == 1
+    with pytest.raises(SameLabelError):
+        go(source, tmp_path / "other", StandIn({"target": {"label": "POSITIVE", "against": "POSITIVE"}}))
 
 
 def test_rows_put_before_others_do_not_redo_them(tmp_path: Path) -> None:
@@ -148,6 +204,14 @@ def test_a_torn_part_is_found_and_its_rows_redone(tmp_path: Path) -> None:
     assert len(list(iter_explanations(tmp_path / "run"))) == 100
     second.path.write_bytes(b"")
     assert go(source, tmp_path / "run").done == 100 - rows
+
+
+def test_parts_without_their_manifest_are_no_store(tmp_path: Path) -> None:
+    source = written(tmp_path / "in.txt", texts(5))
+    go(source, tmp_path / "run")
+    (tmp_path / "run/manifest.json").unlink()
+    with pytest.raises(OutputError, match=r"holds 'parts/part-000001-.*is no store of a batch; it is left as it is"):
+        go(source, tmp_path / "run")
 
 
 def test_what_a_killed_process_left_is_removed(tmp_path: Path) -> None:

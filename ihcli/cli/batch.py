@@ -78,12 +78,12 @@ def batch(
 
     keep_few_kernels()
 
-    from ihcli.corpus.readers import Columns, read_rows
+    from ihcli.corpus.readers import Columns, is_stream, read_rows
     from ihcli.corpus.running import Job, run
 
     columns = Columns(text_column, pair_column, id_column, header=not no_header)
     job = Job(source, out, columns, file_format, None if shard is None else parse_shard(shard), retry_failed)
-    if source != "-" and not Path(source).is_fifo():  # a pipe can be read only once
+    if not is_stream(source):
         read_rows(source, columns, file_format).close()  # what is wrong with it is said before the model is loaded
 
     from ihcli import console
@@ -134,7 +134,7 @@ class Shown:
         self._context: AbstractContextManager[Any] = nullcontext()
         if to.err.is_terminal and not to.quiet:
             self._context = self._bars = _bars(to)
-            self._task = self._bars.add_task("loading the model", total=None, failed=0, left="", rate="")
+            self._task = self._bars.add_task("loading the model", total=None, failed=0, left="", rate="", time="")
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -166,6 +166,7 @@ class Shown:
             self._bars.update(
                 self._task, description="explaining", completed=finished, total=total, failed=tally.all_failed,
                 left="" if left is None else f"{left} left", rate=f"{rate:.0f} a minute",
+                time=f"about {_duration(60 * left / rate)}" if left and rate else "",
             )  # fmt: skip
         elif not self._to.quiet and now - self._last >= EVERY:
             self._last = now
@@ -184,7 +185,7 @@ class Shown:
 
 
 def _bars(to: "Consoles") -> Any:
-    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn
 
     return Progress(
         SpinnerColumn(),
@@ -194,7 +195,7 @@ def _bars(to: "Consoles") -> Any:
         TextColumn("{task.fields[failed]} failed"),
         TextColumn("{task.fields[left]}"),
         TextColumn("{task.fields[rate]}"),
-        TimeRemainingColumn(),
+        TextColumn("{task.fields[time]}"),  # Rich's own looks back half a minute, in which no group may end
         console=to.err,
         transient=True,
     )
@@ -208,6 +209,10 @@ def _duration(seconds: float) -> str:
 def _say_the_end(to: "Consoles", tally: "Tally", out: Path) -> None:
     before = f", {tally.skipped} were there" if tally.skipped else ""
     to.note(f"{tally.done} rows explained or tried{before}: {out}")
+    if tally.elsewhere:
+        to.note(
+            f"{tally.elsewhere} rows of {out} are not in this input, but in an earlier state of it or in another one."
+        )
     if tally.all_not_converged:
         to.note(f"{tally.all_not_converged} rows missed their tolerance; they are marked.")
     if tally.all_failed:

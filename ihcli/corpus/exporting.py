@@ -21,7 +21,7 @@ def outcomes(reader: Reader) -> Iterator[Outcome]:
     """Every row of a store, as it was when it was finished."""
     for record in reader.records():
         row = Row(record["row"], record["line"], record["id"], record["text"], record["text_pair"])
-        keyed = Keyed(row, record["key"], record["name"])
+        keyed = Keyed(row, record["key"], record["name"], record["source"])
         if record["status"] == ERROR:
             yield Outcome(keyed, None, record["error"], record["message"])
         else:
@@ -34,6 +34,7 @@ def line_of(outcome: Outcome) -> str:
     document: dict[str, Any] = {
         "name": outcome.keyed.name,
         "id": row.id,
+        "source": outcome.keyed.source,
         "row": row.number,
         "line": row.line,
         "status": outcome.status,

@@ -85,25 +85,42 @@ def _file_digest(file: Path) -> str:
         raise ConfigError(message) from error
 
 
-def keyed(rows: Iterator[Row], identity: str) -> Iterator[Keyed]:
+def keyed(rows: Iterator[Row], identity: str, source: str | None = None) -> Iterator[Keyed]:
     """Give every row its name and its key.
 
     The name is the slug of the id, or of the text as `ih explain` names its folder; what bears it again gets ~2, ~3.
-    The key is a digest of the texts, the id, how often the name was there before, and the identity of the run: a row
-    keeps it when other rows are put before it, and two rows with one text have two.
+    The key is a digest of the texts, the id, which of the rows that are equal in these it is, and the identity of the
+    run: a row keeps it when other rows are put before it, and two equal rows have two.
     """
-    seen: dict[int, int] = {}
+    names, equals = _Times(), _Times()
     prefix = hashlib.sha256(identity.encode("ascii"))
     for row in rows:
-        base = _base(row)
-        alike = base or f"unreadable {row.text}"
-        hashed = int.from_bytes(hashlib.sha256(alike.encode("utf-8")).digest()[:8], "big")
-        seen[hashed] = count = seen.get(hashed, 0) + 1
+        parts = [row.text, row.text_pair, row.id, None if row.problem is None else "unreadable"]
+        content = json.dumps(parts).encode("ascii")
         digest = prefix.copy()
-        parts = [row.text, row.text_pair, row.id, count, None if row.problem is None else "unreadable"]
-        digest.update(json.dumps(parts).encode("ascii"))
+        digest.update(content + b" %d" % equals.count(content))
+        base = _base(row)
+        times = 1 if base is None else names.count(base.encode("utf-8"))
         name = base or f"row-{row.number}"
-        yield Keyed(row, digest.hexdigest()[:32], name if count == 1 or not base else f"{name}~{count}")
+        yield Keyed(row, digest.hexdigest()[:32], name if times == 1 else f"{name}~{times}", source)
+
+
+class _Times:
+    """How often something came, in a few bytes each: an input may have millions of rows."""
+
+    def __init__(self) -> None:
+        """Nothing came."""
+        self._once: set[int] = set()
+        self._more: dict[int, int] = {}
+
+    def count(self, what: bytes) -> int:
+        """How often it came, this time included."""
+        hashed = int.from_bytes(hashlib.sha256(what).digest()[:8], "big")
+        if hashed not in self._once:
+            self._once.add(hashed)
+            return 1
+        self._more[hashed] = found = self._more.get(hashed, 1) + 1
+        return found
 
 
 def _base(row: Row) -> str | None:

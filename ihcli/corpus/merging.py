@@ -1,6 +1,5 @@
 """Several stores of one configuration as one: shards that a scheduler ran side by side."""
 
-import json
 import shutil
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +11,7 @@ from typing import Any
 from ihcli.corpus.durable import sync_folder, write_durably
 from ihcli.corpus.identity import Identity
 from ihcli.corpus.records import ERROR
-from ihcli.corpus.store import MANIFEST, PARTS, Reader, locked, parts_of
+from ihcli.corpus.store import MANIFEST, PARTS, Reader, locked, manifest_bytes, parts_of
 from ihcli.errors import OutputError, StoreError, UsageError
 
 
@@ -46,7 +45,7 @@ def merge(stores: Sequence[Path], out: Path) -> Merged:
         _require_apart(readers)
         _write(readers, out)
     counts = sum((reader.index.counts for reader in readers), start=Counter[str]())
-    return Merged(counts.total(), counts[ERROR], _missing([reader.manifest["shard"] for reader in readers]))
+    return Merged(counts.total(), counts[ERROR], _missing(_shards(readers)))
 
 
 @contextmanager
@@ -102,8 +101,7 @@ def _write(readers: Sequence[Reader], out: Path) -> None:
                     raise StoreError(message)
                 number += 1
                 write_durably(beside / PARTS / part.named(number), content)
-        text = json.dumps(_manifest(readers), indent=2, ensure_ascii=False) + "\n"
-        write_durably(beside / MANIFEST, text.encode("utf-8"))
+        write_durably(beside / MANIFEST, manifest_bytes(_manifest(readers)))
         beside.replace(out)
         sync_folder(out.parent)
     except OSError as error:
@@ -115,8 +113,12 @@ def _manifest(readers: Sequence[Reader]) -> dict[str, Any]:
     inputs: dict[tuple[str, str | None], Any] = {}
     for reader in readers:
         inputs |= {(one["source"], one["sha256"]): one for one in reader.manifest["inputs"]}
-    shards = [reader.manifest["shard"] for reader in readers]
-    return {**readers[0].manifest, "inputs": list(inputs.values()), "shard": None, "merged": shards}
+    return {**readers[0].manifest, "inputs": list(inputs.values()), "shard": None, "merged": _shards(readers)}
+
+
+def _shards(readers: Sequence[Reader]) -> list[Sequence[int] | None]:
+    """The shards of the stores, of a merged one those that it was made of."""
+    return [shard for r in readers for shard in r.manifest.get("merged", [r.manifest["shard"]])]
 
 
 def _missing(shards: Sequence[Sequence[int] | None]) -> tuple[tuple[int, int], ...]:

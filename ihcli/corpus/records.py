@@ -40,6 +40,7 @@ _NUMBERS, _TEXTS = pa.list_(_NUMBER), pa.list_(_TEXT)
 SCHEMA = pa.schema(
     {
         "key": _TEXT,
+        "source": _TEXT,
         "row": _COUNT,
         "line": _COUNT,
         "id": _TEXT,
@@ -96,6 +97,8 @@ class Keyed:
     row: Row
     key: str
     name: str
+    source: str | None = None
+    """The input, as the command named it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,6 +124,7 @@ def to_record(outcome: Outcome) -> dict[str, Any]:
     row = keyed.row
     record: dict[str, Any] = {
         "key": keyed.key,
+        "source": keyed.source,
         "row": row.number,
         "line": row.line,
         "id": row.id,

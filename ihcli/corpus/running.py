@@ -1,6 +1,7 @@
 """One run: rows in, outcomes out, the store between, whatever happens."""
 
 import hashlib
+import os
 from collections.abc import Callable, Iterator
 from contextlib import closing
 from dataclasses import dataclass, field
@@ -9,12 +10,12 @@ from typing import TYPE_CHECKING, Any
 
 from ihcli.corpus.identity import identify, in_shard, keyed
 from ihcli.corpus.local import Engine, LocalEngine
-from ihcli.corpus.readers import STANDARD_INPUT, Columns, format_of, read_rows
+from ihcli.corpus.readers import Columns, format_of, is_stream, read_rows
 from ihcli.corpus.records import ERROR, NOT_CONVERGED, Keyed, Outcome
 from ihcli.corpus.store import Store
 from ihcli.corpus.window import grouped
 from ihcli.corpus.writer import Writer
-from ihcli.errors import InputError, UsageError
+from ihcli.errors import InputError, SameLabelError, UsageError
 
 if TYPE_CHECKING:
     from ihcli.pipeline import Explainer
@@ -34,6 +35,11 @@ class Job:
     """(i, n): every n-th row, from the i-th, counted from 1."""
     retry_failed: bool = False
 
+    @property
+    def called(self) -> str:
+        """The input's name as it can be written: bytes that are no UTF-8 as escapes."""
+        return os.fsencode(self.source).decode("utf-8", "backslashreplace")
+
 
 @dataclass(slots=True)
 class Tally:
@@ -48,6 +54,8 @@ class Tally:
     failed_before: int = 0
     not_converged_before: int = 0
     first_failure: str | None = None
+    elsewhere: int = 0
+    """Rows of the store that are none of this input, once it was read to its end."""
 
     def count(self, outcome: Outcome) -> None:
         """Add one outcome."""
@@ -113,11 +121,12 @@ def run(job: Job, explainer: "Explainer", engine: Engine | None = None, watch: W
                         tally.count(outcome)
                     if watch is not None:
                         watch(tally, outcomes)
+            tally.elsewhere = len(store.index.entries) - tally.done - tally.skipped
     return tally
 
 
 def _chosen(rows: Iterator[Any], identity: str, job: Job) -> Iterator[Keyed]:
-    every = keyed(rows, identity)
+    every = keyed(rows, identity, job.called)
     return every if job.shard is None else in_shard(every, *job.shard)
 
 
@@ -158,17 +167,19 @@ def _require_explainable(explainer: "Explainer", *, paired: bool) -> None:
     """Meet with a sample what any text would meet: a label that is not there, a baseline that cannot be."""
     try:
         explainer.prepare(SAMPLE, SAMPLE if paired else None)
-    except InputError as error:
+    except InputError:
         if paired:  # the model does not read pairs
             raise
-        del error
+    except SameLabelError:
+        if explainer.config.target.label != "predicted":  # else other texts may be predicted otherwise
+            raise
 
 
 def describe_input(job: Job) -> dict[str, Any]:
     """Source, size, digest and (as `rows`) the number of rows, where they can be known beforehand."""
-    if job.source == STANDARD_INPUT or not Path(job.source).is_file():  # a pipe can be read only once
+    if is_stream(job.source):
         return {
-            "source": job.source,
+            "source": job.called,
             "format": format_of(job.source, job.format),
             "bytes": None,
             "sha256": None,
@@ -193,7 +204,7 @@ def describe_input(job: Job) -> dict[str, Any]:
         rows = pq.read_metadata(job.source).num_rows
     elif kind in {"csv", "tsv"} and job.columns.header:
         rows = max(0, rows - 1)
-    return {"source": job.source, "format": kind, "bytes": size, "sha256": digest.hexdigest(), "rows": rows}
+    return {"source": job.called, "format": kind, "bytes": size, "sha256": digest.hexdigest(), "rows": rows}
 
 
 def _share(rows: int | None, shard: tuple[int, int] | None) -> int | None:

@@ -27,7 +27,7 @@ from ihcli.corpus.records import ERROR, to_table
 from ihcli.errors import OutputError, StoreError
 
 MANIFEST, PARTS, LOCK, HOLDER = "manifest.json", "parts", ".lock", ".holder"
-STORE_SCHEMA = "ihcli.store/1"
+STORE_SCHEMA = "ihcli.store/2"
 _DIGEST = 32
 """Hexadecimal digits of a part's digest in its name."""
 
@@ -170,6 +170,11 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return found  # type: ignore[no-any-return]
 
 
+def manifest_bytes(manifest: Mapping[str, Any]) -> bytes:
+    """A manifest as it is written; the bytes of a path that are no UTF-8 become escapes."""
+    return (json.dumps(manifest, indent=2, ensure_ascii=False) + "\n").encode("utf-8", "backslashreplace")
+
+
 class Reader:
     """A store that is read, in the order in which its rows were finished; memory holds its keys and one part."""
 
@@ -276,8 +281,7 @@ class Store:
         return self.manifest
 
     def _save(self) -> None:
-        text = json.dumps(self.manifest, indent=2, ensure_ascii=False) + "\n"
-        write_durably(self.directory / MANIFEST, text.encode("utf-8"))
+        write_durably(self.directory / MANIFEST, manifest_bytes(self.manifest))
 
     def _cleaned(self) -> Index:
         """The index, after what a killed process left has been removed and what is damaged set aside."""
@@ -298,9 +302,10 @@ def _make_folder(directory: Path) -> None:
     if directory.exists() and not directory.is_dir():
         message = f"{directory} is a file and no store of a batch; it is left as it is. Choose another folder with -o."
         raise OutputError(message)
-    ours = {LOCK, HOLDER, PARTS}
+    ours = {LOCK, HOLDER, PARTS, f"{BESIDE}{MANIFEST}"}
     if directory.is_dir() and not (directory / MANIFEST).exists():
-        others = [path.name for path in directory.iterdir() if path.name not in ours | {f"{BESIDE}{MANIFEST}"}]
+        others = [path.name for path in directory.iterdir() if path.name not in ours]
+        others += [f"{PARTS}/{path.name}" for path in (directory / PARTS).glob("*")]
         if others:
             message = (
                 f"{directory} holds {min(others)!r} and is no store of a batch; it is left as it is. Choose "

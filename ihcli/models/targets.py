@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 
 from ihcli.config import TargetSection
-from ihcli.errors import TargetError
+from ihcli.errors import SameLabelError, TargetError
 from ihcli.results import Prediction, Target
 
 
@@ -56,7 +56,7 @@ def resolve(section: TargetSection, prediction: Prediction, labels: Sequence[str
             f"The target and the label to compare against are both {labels[index]!r}, and their difference is always "
             f"zero. Choose another of: {_listed(labels)}."
         )
-        raise TargetError(message)
+        raise SameLabelError(message)
     return Target(labels[index], index, section.output, labels[other])
 
 

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
 _ACCEPTED = pytest.StashKey[list[str]]()
 _EXPLAINERS = pytest.StashKey[dict[str, "Explainer"]]()
+_QUESTIONS = pytest.StashKey[dict[str, object]]()
 
 
 class ExplanationWarning(pytest.PytestWarning):
@@ -40,6 +41,7 @@ def pytest_configure(config: pytest.Config) -> None:
     """Make room for what the session remembers."""
     config.stash[_ACCEPTED] = []
     config.stash[_EXPLAINERS] = {}
+    config.stash[_QUESTIONS] = {}
 
 
 def pytest_terminal_summary(terminalreporter: Any, config: pytest.Config) -> None:
@@ -87,10 +89,15 @@ class IhCheck:
         saved = None if isinstance(subject, str) else _saved(subject)
         if saved is not None and saved.explanation is not None:
             text, pair = saved.explanation.text, saved.explanation.text_pair
-        if name is None:
-            name = slug(text if pair is None else f"{text} {pair}") if text is not None else Path(str(subject)).stem
-        old = self._recorded(name)
         chosen = self._configuration(config)
+        if name is None:
+            name = slug(text, pair) if text is not None else Path(str(subject)).stem
+            self._require_own(name, (text, pair, None if chosen is None else chosen.to_dict()))
+        elif Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).parts:
+            pytest.fail(f"name={name!r} leaves the folder of the baselines. Give a plain name.", pytrace=False)
+        old = self._recorded(name)
+        if old is not None and old.explanation is None and isinstance(subject, str) and chosen is None:
+            pytest.fail(f"{old.problem.message if old.problem else name} Or give a config.", pytrace=False)
         new = saved if saved is not None else self._explain(name, str(text), pair, old, chosen)
         report = judge([(old, replace(new, name=name))], _section(chosen, limits))
         if report.exit_code and self._config.getoption("ih_update"):
@@ -103,6 +110,13 @@ class IhCheck:
             pytest.fail(f"{_table(report)}\nIf this is as it should be: pytest --ih-update", pytrace=False)
         _warn(report)
         return report
+
+    def _require_own(self, name: str, question: object) -> None:
+        """Two questions under one derived name would overwrite each other's baseline for ever."""
+        known = self._config.stash[_QUESTIONS].setdefault(name, question)
+        if known != question:
+            message = f"Another test of this session has the baseline {name!r} for another question: give each a name=."
+            pytest.fail(message, pytrace=False)
 
     def _recorded(self, name: str) -> "Recorded | None":
         from ihcli.regression.recorded import RESULT, read_file

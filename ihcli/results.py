@@ -223,7 +223,7 @@ class Explanation:
             return cls._from_document(dict(document))
         except ResultError:
             raise
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
             detail = f"missing key {error}" if isinstance(error, KeyError) else str(error)
             message = f"{source}: the result is damaged ({detail}). Explain the text again."
             raise ResultError(message) from error
@@ -265,11 +265,11 @@ class Explanation:
         if file.is_dir():
             file = file / "result.json"
         try:
-            document = json.loads(file.read_text(encoding="utf-8"))
+            document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
         except OSError as error:
             message = f"{file}: cannot be read ({error.strerror or error}). Give a result.json or the folder of one."
             raise ResultError(message) from error
-        except ValueError as error:
+        except (ValueError, RecursionError) as error:
             message = f"{file}: is not JSON ({error}). Explain the text again."
             raise ResultError(message) from error
         return cls.from_dict(document, str(file))
@@ -301,6 +301,11 @@ def write_atomically(file: Path, content: bytes) -> None:
     except OSError as error:
         message = f"{file}: cannot be written ({error.strerror or error}). Choose another folder with -o."
         raise OutputError(message) from error
+
+
+def _refuse(constant: str) -> float:
+    message = f"{constant} is no number of JSON"
+    raise ValueError(message)
 
 
 def _plain(value: Any) -> Any:

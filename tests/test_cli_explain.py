@@ -15,6 +15,7 @@ from ihcli import errors
 from ihcli.cli.app import app
 from ihcli.cli.boundary import CLOSED_PIPE, INTERNAL, translate
 from ihcli.config import RunConfig
+from ihcli.output import slug
 from ihcli.results import (
     Certificate,
     Environment,
@@ -142,7 +143,7 @@ def test_what_an_earlier_explanation_left_beside_the_new_files_is_named(ask: Ask
 def test_a_pair_has_a_folder_of_its_own(ask: Ask, stand: Stand, tmp_path: Path) -> None:
     for arguments in (["a"], ["a", "--text-pair", "b"]):
         assert ask("explain", *arguments, "--formats", "json").exit_code == 0
-    assert files(tmp_path) == {"ih-results/a/result.json", "ih-results/a-b/result.json"}
+    assert files(tmp_path) == {"ih-results/a/result.json", f"ih-results/{slug('a', 'b')}/result.json"}
     assert [pair for _, _, pair in stand.asked] == [None, "b"]
 
 

@@ -124,6 +124,13 @@ def test_plain_texts_have_plain_folders(text: str, name: str) -> None:
     assert slug(text) == name
 
 
+def test_pairs_never_share_a_name_with_each_other_or_a_text() -> None:
+    names = [slug("a man", "sleeps outside"), slug("a man sleeps", "outside"), slug("a man sleeps outside")]
+    assert len(set(names)) == 3
+    assert names[0].startswith("a-man-sleeps-outside-")
+    assert slug("好", "x" * 100).startswith("x" * 40)
+
+
 def test_texts_that_could_share_a_name_get_a_digest() -> None:
     texts = ["bad!", "bad?", "bäd", "bd", "这部电影", "那部电影", "", "...", "word " * 40, "word " * 41, "con", "con!"]
     names = [slug(text) for text in texts]

@@ -259,7 +259,8 @@ def test_what_is_explained_is_compared_as_recorded():
     assert regressions(old, article) == {Kind.CONFIGURATION}
     against = replace(old, target=replace(old.target, against="NEGATIVE"))
     assert regressions(old, against) == {Kind.TARGET}
-    looser = replace(old, certificate=replace(old.certificate, tolerance=0.1))
+    config = RunConfig.of({"attribution": {"tolerance": 0.1}}).to_dict()
+    looser = replace(old, certificate=replace(old.certificate, tolerance=0.1), config=old.config and config)
     assert kinds(judged(old, looser)[0]) == {Kind.CONFIGURATION}
     assert kinds(judged(looser, old)[0], Severity.REGRESSION, Severity.WARNING) == set()
 
@@ -304,6 +305,58 @@ def test_entries_that_were_not_computed_never_read_as_equal():
     config = RunConfig.of({"attribution": {"top": 3}}).to_dict()
     screened = [replace(e, config=config) for e in (old, replace(old, ih=ih))]
     assert kinds(judged(*screened)[0], Severity.WARNING) == {Kind.NOT_COMPUTED}
+
+
+def test_units_that_share_their_offsets_are_told_apart():
+    old = explanation(6)
+    units = list(old.units)
+    units[3:6] = [replace(units[3], tokens=(f"byte {k}",)) for k in range(3)]
+    old = replace(old, units=tuple(units))
+    assert kinds(judged(old, old)[0]) == set()
+    moved = np.array(old.ih)
+    moved[4, 5] = moved[5, 4] = moved[4, 5] + 1.0
+    assert Kind.IH in regressions(old, replace(old, ih=moved))
+
+
+def test_another_strongest_pair_is_seen_though_each_was_computed_on_one_side_only():
+    config = RunConfig.of({"attribution": {"top": 1}}).to_dict()
+    pair = []
+    for i, j in ((0, 1), (4, 5)):
+        ih = np.full((8, 8), np.nan)
+        ih[[i, j]] = 0.0
+        ih[:, [i, j]] = 0.0
+        ih[i, j] = ih[j, i] = 0.9
+        base = explanation(8)
+        pair.append(replace(base, ih=ih, ig=np.zeros(8), config=config))
+    assert Kind.STRONGEST in kinds(judged(*pair)[0], Severity.REGRESSION)
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"tolerance": 50.0}, {"tolerance": float("inf")}, {"tolerance": 0.02}, {"quadrature_error": None},
+        {"quadrature_error": -7.5}, {"asymmetry": None}, {"row_gap": float("nan")}, {"completeness_gap": None},
+    ],
+)  # fmt: skip
+def test_a_certificate_that_no_run_writes_is_inconsistent(changes):
+    old = explanation(config=RunConfig().to_dict())
+    assert old.certificate.tolerance == 0.01
+    edited = replace(old, certificate=replace(old.certificate, **changes))
+    assert Kind.INCONSISTENT in regressions(edited, old)
+
+
+def test_a_published_formulation_cannot_call_itself_converged_either():
+    old = explanation()
+    article = replace(old, quadrature=replace(old.quadrature, formulation="article"))
+    edited = replace(article, certificate=replace(article.certificate, quadrature_error=1e3, converged=True))
+    assert Kind.INCONSISTENT in regressions(edited, article)
+
+
+def test_a_unit_that_the_text_does_not_hold_and_a_spread_of_another_shape_are_inconsistent():
+    old = explanation()
+    units = (replace(old.units[0], text="WRONG"), *old.units[1:])
+    for edited in (replace(old, units=units), replace(old, ih_spread=np.ones(3))):
+        assert Kind.INCONSISTENT in regressions(edited, old)
 
 
 def test_many_findings_are_counted_and_not_all_listed():

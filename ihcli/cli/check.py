@@ -238,12 +238,14 @@ def write_reports(report: "Report", where: Reports, done: "Update | None" = None
 
 def _say(done: "Update", console: "Console") -> None:
     """What an update accepted, refused and listed."""
+    from ihcli.regression.findings import one_line
     from ihcli.regression.recorded import INDEX
+    from ihcli.regression.table import inert
 
     for name, what in done.accepted:
-        console.print(f"accepted {name}: {what}", style="green")
+        console.print(inert(one_line(f"accepted {name}: {what}")), style="green", markup=False)
     for name, why in done.refused:
-        console.print(f"refused {name}: {why}", style="red")
+        console.print(inert(one_line(f"refused {name}: {why}")), style="red", markup=False)
     if done.listed is not None:
         console.print(f"{INDEX} lists {done.listed} names", style="dim")
     elif not done.accepted and not done.refused:

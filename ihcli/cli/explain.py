@@ -85,8 +85,7 @@ def explain(
 def _write(explanation: "Explanation", config: "RunConfig") -> list[Path]:
     from ihcli.output import slug, write_files
 
-    pair = "" if explanation.text_pair is None else f" {explanation.text_pair}"
-    folder = Path(config.output.directory) / slug(explanation.text + pair)
+    folder = Path(config.output.directory) / slug(explanation.text, explanation.text_pair)
     return write_files(explanation, folder, config.output.formats, diagonal=config.output.diagonal)
 
 

@@ -129,7 +129,7 @@ def _base(row: Row) -> str | None:
         return slug(row.id)
     if row.problem is not None:
         return None
-    return slug(row.text + ("" if row.text_pair is None else f" {row.text_pair}"))
+    return slug(row.text, row.text_pair)
 
 
 def in_shard(rows: Iterator[Keyed], index: int, count: int) -> Iterator[Keyed]:

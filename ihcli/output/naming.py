@@ -8,12 +8,16 @@ _LENGTH = 48
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{n}" for device in ("com", "lpt") for n in range(10))}
 
 
-def slug(text: str) -> str:
+def slug(text: str, pair: str | None = None) -> str:
     """A readable, portable folder name: `This movie was not bad.` gives `this-movie-was-not-bad`.
 
     Eight hexadecimal digits of the text's SHA-256 follow whenever the name alone could also be another text's: it was
-    cut, lost a letter, or lost a sign other than spaces and a final full stop.
+    cut, lost a letter, or lost a sign other than spaces and a final full stop; and always for a pair of texts.
     """
+    if pair is not None:
+        digest = hashlib.sha256(f"{text}\0{pair}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
+        name = "-".join(re.findall(r"[a-z0-9]+", unicodedata.normalize("NFKC", f"{text} {pair}").casefold()))
+        return f"{name[:_LENGTH].rstrip('-') or 'texts'}-{digest}"
     folded = unicodedata.normalize("NFKC", text).strip().casefold()
     words = re.findall(r"[a-z0-9]+", folded)
     name = "-".join(words)

@@ -44,13 +44,28 @@ def _numbers(explanation: Explanation) -> list[str]:
         missing.append("ig")
     if np.isinf(explanation.ih).any() or (explanation.units and np.isnan(explanation.ih).all()):
         missing.append("ih")
+    certificate = explanation.certificate
+    partial = bool(np.isnan(explanation.ih).any())  # the sum of a matrix with rows that were not computed is not known
+    gaps = {
+        name: getattr(certificate, name) for name in ("completeness_gap", "row_gap", "asymmetry", "quadrature_error")
+    }
+    missing += [
+        name
+        for name, gap in gaps.items()
+        if not (partial and name == "completeness_gap") and (gap is None or not 0 <= gap < math.inf)
+    ]
+    missing += [
+        f"probability of {label}" for label, p in explanation.prediction.probabilities.items() if not math.isfinite(p)
+    ]
     if missing:
         messages.append(f"lacks finite numbers in {', '.join(missing)}.")
-    for unit in explanation.units:
-        text = explanation.text_pair if unit.side == "text_pair" else explanation.text
-        if text is None or not 0 <= unit.start <= unit.end <= len(text):
-            messages.append(f"has a unit at {unit.start}–{unit.end} of {unit.side}, which is not in that text.")
-            break
+    asked = (explanation.config or {}).get("attribution", {}).get("tolerance", certificate.tolerance)
+    if not 0 < certificate.tolerance <= 1 or certificate.tolerance != asked:
+        messages.append(f"names the tolerance {certificate.tolerance:g} where {asked:g} was asked for, of at most 1.")
+    spread = explanation.ih_spread
+    if spread is not None and spread.shape != explanation.ih.shape:
+        messages.append(f"has ih_spread of shape {spread.shape} beside a matrix of {explanation.ih.shape}.")
+    messages += _units(explanation)
     probabilities = explanation.prediction.probabilities
     if explanation.prediction.label not in probabilities:
         messages.append(f"predicts {explanation.prediction.label!r}, which is not among its probabilities.")
@@ -58,6 +73,18 @@ def _numbers(explanation: Explanation) -> list[str]:
         best = max(probabilities, key=probabilities.__getitem__)
         messages.append(f"predicts {explanation.prediction.label!r} though {best!r} has the larger probability.")
     return messages
+
+
+def _units(explanation: Explanation) -> list[str]:
+    """The first unit that is not what the text holds at its place."""
+    sides = {"text": explanation.text, "text_pair": explanation.text_pair}
+    for unit in explanation.units:
+        text = sides.get(unit.side)
+        if text is None or not 0 <= unit.start <= unit.end <= len(text):
+            return [f"has a unit at {unit.start}–{unit.end} of {unit.side}, which is not in that text."]
+        if unit.text != text[unit.start : unit.end]:
+            return [f"has a unit {unit.text!r} at {unit.start}–{unit.end}, where the text holds another."]
+    return []
 
 
 def _identities(explanation: Explanation) -> list[str]:
@@ -73,6 +100,10 @@ def _identities(explanation: Explanation) -> list[str]:
     asymmetry = certificate.asymmetry or 0.0 if explanation.quadrature.formulation == ONE_SIDED else 0.0
     if (known != known.T).any() or largest(matrix - matrix.T) > asymmetry + slack:
         messages.append("has a matrix that is not symmetric: an entry was changed after it was computed.")
+    promised = certificate.tolerance * scale + slack
+    worst = max(certificate.row_gap or 0.0, certificate.quadrature_error or 0.0)
+    if certificate.converged and worst > promised:
+        messages.append(f"calls itself converged with an error of {worst:.4g} where {promised:.4g} is allowed.")
     if explanation.quadrature.formulation != "paper":
         return messages
     complete = known.all(axis=1)
@@ -89,8 +120,4 @@ def _identities(explanation: Explanation) -> list[str]:
                 f"has a {name} of {seen:.4g} where its certificate says {_gap(recorded)}: "
                 f"{what} do not belong together."
             )
-    promised = certificate.tolerance * scale + slack
-    worst = max(certificate.row_gap or 0.0, certificate.quadrature_error or 0.0)
-    if certificate.converged and worst > promised:
-        messages.append(f"calls itself converged with an error of {worst:.4g} where {promised:.4g} is allowed.")
     return messages

@@ -9,7 +9,7 @@ import numpy as np
 from ihcli.config import CheckSection
 from ihcli.regression.audit import audit
 from ihcli.regression.findings import Entry, Finding, Kind, Rank, Severity, count, names, one_line
-from ihcli.regression.identity import ONE_SIDED, compare_identity, same_text, same_units, unit_key
+from ihcli.regression.identity import ONE_SIDED, compare_identity, order_of, same_text, same_units
 from ihcli.regression.ranking import Ranking, compare_rankings
 from ihcli.regression.tolerances import allowed, certified_error, largest
 from ihcli.results import Array, Explanation
@@ -42,14 +42,15 @@ class _Matched:
     """Two results with the new one's units in the order of the old one's."""
 
     def __init__(self, old: Explanation, new: Explanation) -> None:
-        place = {unit_key(unit): index for index, unit in enumerate(new.units)}
-        order = [place[unit_key(unit)] for unit in old.units]
+        order = order_of(old, new)
         self.words = [one_line(unit.text, 30) for unit in old.units]
         self.ig: tuple[Array, Array] = (old.ig, new.ig[order])
         self.ih: tuple[Array, Array] = (old.ih, new.ih[np.ix_(order, order)])
         self.errors = (certified_error(old), certified_error(new))
         self.one_sided = ONE_SIDED in {e.quadrature.formulation for e in (old, new)}
-        self.screened = all((e.config or {}).get("attribution", {}).get("top") is not None for e in (old, new))
+        tops = [(e.config or {}).get("attribution", {}).get("top") for e in (old, new)]
+        self.screened: list[int] = [] if None in tops else [int(top) for top in tops]
+        """How many of the strongest pairs each was asked for; empty where one was asked for all."""
 
     @property
     def certified(self) -> float:
@@ -162,7 +163,7 @@ def _moved(change: float, limit: float) -> str:
 
 
 def _ranks(matched: _Matched, section: CheckSection) -> tuple[Rank, list[Finding]]:
-    ranking = compare_rankings(*matched.ih, section.top_k, matched.errors)
+    ranking = compare_rankings(*matched.ih, min([section.top_k, *matched.screened]), matched.errors)
     return Rank(ranking.k, ranking.overlap, ranking.tau), list(_rank_findings(matched, ranking, section))
 
 

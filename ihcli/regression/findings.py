@@ -219,7 +219,7 @@ def shown(value: Value) -> str:
     """A value for people: six significant digits, a dash for nothing."""
     if value is None:
         return "–"
-    return f"{value:.6g}" if isinstance(value, float) else one_line(value)
+    return one_line(value) if isinstance(value, str) else f"{value:.6g}"
 
 
 def one_line(text: str, width: int | None = None) -> str:

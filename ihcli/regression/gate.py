@@ -102,7 +102,7 @@ def update(report: Report, baseline: Path, *, only_new: bool = False, index: boo
     refused: list[tuple[str, str]] = []
     remaining = []
     names = set(read_index(baseline)) if baseline.is_dir() else set()
-    names |= {entry.name for entry in report.entries if entry.old is not None}
+    names |= {_listed_as(entry, baseline) for entry in report.entries if entry.old is not None}
     for entry in report.entries:
         if not _asked_for(entry, only_new=only_new):
             remaining.append(entry)
@@ -161,7 +161,12 @@ def _write(entry: Entry, new: Explanation, baseline: Path) -> str:
         formats.append("csv")
     formats += [kind for kind in ("png", "svg", "pdf") if (folder / f"heatmap.{kind}").exists()]
     write_files(new, folder, formats)
-    return entry.name if entry.path is not None else folder.relative_to(_root(baseline)).as_posix()
+    return _listed_as(entry, baseline) if entry.path is not None else folder.relative_to(_root(baseline)).as_posix()
+
+
+def _listed_as(entry: Entry, baseline: Path) -> str:
+    """An entry's name in the index: `.` for a result in the folder itself, which may be moved."""
+    return "." if entry.path is not None and entry.path.parent == baseline else entry.name
 
 
 def _root(baseline: Path) -> Path:
@@ -174,6 +179,6 @@ def _new_folder(entry: Entry, new: Explanation, baseline: Path) -> Path:
     name = PurePosixPath(entry.name)
     safe = bool(name.parts) and not name.is_absolute() and "\\" not in entry.name and ".." not in name.parts
     candidates = [entry.name] if safe else []
-    stem = slug(new.text if new.text_pair is None else f"{new.text} {new.text_pair}")
+    stem = slug(new.text, new.text_pair)
     candidates += [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
     return next(root / candidate for candidate in candidates if not (root / candidate / RESULT).exists())

@@ -1,6 +1,7 @@
 """Whether two results answer the same question: text, units, model, target, configuration, versions."""
 
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ihcli.regression.findings import Finding, Kind, Severity, Value, names, one_line
@@ -56,14 +57,29 @@ def same_text(old: Explanation, new: Explanation) -> bool:
     return (old.text, old.text_pair) == (new.text, new.text_pair)
 
 
-def unit_key(unit: Unit) -> tuple[str, int, int]:
-    """What identifies a unit: its side and offsets."""
-    return unit.side, unit.start, unit.end
+UnitKey = tuple[str, int, int, int]
+
+
+def unit_keys(units: Sequence[Unit]) -> list[UnitKey]:
+    """What identifies each unit: its side and offsets, and of units that share these (bytes of one character) which."""
+    seen: Counter[tuple[str, int, int]] = Counter()
+    keys = []
+    for unit in units:
+        place = (unit.side, unit.start, unit.end)
+        keys.append((*place, seen[place]))
+        seen[place] += 1
+    return keys
 
 
 def same_units(old: Explanation, new: Explanation) -> bool:
     """Whether both cut the text at the same places."""
-    return sorted(map(unit_key, old.units)) == sorted(map(unit_key, new.units))
+    return sorted(unit_keys(old.units)) == sorted(unit_keys(new.units))
+
+
+def order_of(old: Explanation, new: Explanation) -> list[int]:
+    """Where each unit of `old` stands in `new`, which has the same units."""
+    place = {key: index for index, key in enumerate(unit_keys(new.units))}
+    return [place[key] for key in unit_keys(old.units)]
 
 
 def _text(old: Explanation, new: Explanation) -> list[Finding]:
@@ -77,8 +93,7 @@ def _text(old: Explanation, new: Explanation) -> list[Finding]:
 def _units(old: Explanation, new: Explanation) -> list[Finding]:
     if not same_text(old, new):
         return []
-    before = {unit_key(unit): unit for unit in old.units}
-    after = {unit_key(unit): unit for unit in new.units}
+    before, after = (dict(zip(unit_keys(units), units, strict=True)) for units in (old.units, new.units))
     gone = [unit.text for key, unit in before.items() if key not in after]
     come = [unit.text for key, unit in after.items() if key not in before]
     if gone or come:

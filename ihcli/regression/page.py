@@ -11,7 +11,7 @@ import numpy as np
 
 from ihcli import palette, wording
 from ihcli.regression.findings import Entry, Report, one_line, shown
-from ihcli.regression.identity import same_units, unit_key
+from ihcli.regression.identity import order_of, same_units
 from ihcli.regression.tolerances import largest
 from ihcli.results import Array, Explanation, Unit, write_atomically
 
@@ -93,8 +93,7 @@ def _heatmaps(entry: Entry) -> tuple[list[Heatmap], str]:
         return [_one(title, e) for title, e in found if e is not None], ""
     if (old.text, old.text_pair) != (new.text, new.text_pair) or not same_units(old, new):
         return [_one("old", old), _one("new", new)], "The units differ, so there is no difference to show."
-    place = {unit_key(unit): index for index, unit in enumerate(new.units)}
-    order = [place[unit_key(unit)] for unit in old.units]
+    order = order_of(old, new)
     ig = (old.ig, new.ig[order])
     ih = (old.ih, new.ih[np.ix_(order, order)])
     keep = _kept(ih[0], ih[1] - ih[0])

@@ -77,7 +77,8 @@ def compare_rankings(old: Array, new: Array, top_k: int, errors: tuple[float, fl
         flipped=tuple(pair(p) for p in flipped),
         strongest_old=pair(best_a[0]) if len(best_a) else None,
         strongest_new=pair(best_b[0]) if len(best_b) else None,
-        strongest_changed=bool(len(best_a) and len(best_b) and overtaken(best_a[0], best_b[0])),
+        # Where the strongest is not computed any more, it left all that were asked for.
+        strongest_changed=bool(best_a and best_b and (overtaken(best_a[0], best_b[0]) or np.isnan(b[best_a[0]]))),
         tau=kendall_tau(size_a[both], size_b[both], tie),
         reversals=sum(overtaken(p, q) for p in both for q in both),
     )

@@ -42,9 +42,9 @@ def read_recorded(source: Path, side: str, store: StoreReader | None = None) -> 
         raise InputError(message)
     if is_store(source):
         return _read_store(source, side, store)
-    found = {file.parent: read_file(file, _name(file.parent, source), side) for file in source.rglob(RESULT)}
-    records = [*found.values(), *_lost(source, set(found), side)]
-    known = {record.name for record in records}
+    folders = {file.parent for name in (RESULT, *SIBLINGS) for file in source.rglob(name)}
+    records = [_in_folder(folder, _name(folder, source, alone=len(folders) == 1), side) for folder in folders]
+    known = {_name(folder, source) for folder in folders}
     records += [_missing(name, source / name / RESULT, side) for name in read_index(source) if name not in known]
     if not records:
         message = f"{source}: holds no {RESULT}. `ih explain TEXT -o {source}` records one."
@@ -57,8 +57,9 @@ def is_store(source: Path) -> bool:
     return (source / MANIFEST).is_file()
 
 
-def _name(folder: Path, source: Path) -> str:
-    return folder.name if folder == source else folder.relative_to(source).as_posix()
+def _name(folder: Path, source: Path, *, alone: bool = False) -> str:
+    """Relative to the source, so that a moved source keeps its names; a lone result is called as its folder."""
+    return source.resolve().name if alone and folder == source else folder.relative_to(source).as_posix()
 
 
 def read_file(file: Path, name: str, side: str) -> Recorded:
@@ -77,13 +78,15 @@ def read_file(file: Path, name: str, side: str) -> Recorded:
 def wrong_type(explanation: Explanation) -> str | None:
     """What in a record that was read is not of its type, beyond what reading it already refuses."""
     certificate, prediction = explanation.certificate, explanation.prediction
+    model = dataclasses.asdict(explanation.model)
     probabilities = prediction.probabilities
     gaps = ("completeness_gap", "row_gap", "asymmetry", "quadrature_error")
     offsets = [value for unit in explanation.units for value in (unit.start, unit.end)]
     words = [word for unit in explanation.units for word in (unit.text, unit.side, *unit.tokens)]
     checks: list[tuple[str, bool]] = [
         ("text", isinstance(explanation.text, str) and isinstance(explanation.text_pair, str | None)),
-        ("model", all(isinstance(value, str | None) for value in dataclasses.astuple(explanation.model))),
+        ("model", all(isinstance(value, str) for name, value in model.items() if name != "revision")),
+        ("revision", isinstance(explanation.model.revision, str | None)),
         ("environment", all(isinstance(value, str) for value in dataclasses.astuple(explanation.environment))),
         ("probabilities", isinstance(probabilities, Mapping) and all(map(_is_number, probabilities.values()))),
         ("prediction", isinstance(prediction.label, str) and isinstance(prediction.index, int)),
@@ -108,10 +111,10 @@ def _is_sections(config: object) -> bool:
     )
 
 
-def _lost(source: Path, present: set[Path], side: str) -> list[Recorded]:
-    """Folders that hold the other files of an explanation but no result."""
-    folders = {file.parent for sibling in SIBLINGS for file in source.rglob(sibling)} - present
-    return [_missing(_name(folder, source), folder / RESULT, side) for folder in folders]
+def _in_folder(folder: Path, name: str, side: str) -> Recorded:
+    """The result of a folder; one that holds only the other files of an explanation has lost it."""
+    file = folder / RESULT
+    return read_file(file, name, side) if file.exists() else _missing(name, file, side)
 
 
 def _missing(name: str, file: Path, side: str) -> Recorded:

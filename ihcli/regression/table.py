@@ -27,7 +27,7 @@ def show(report: Report, console: Console, *, details: bool = True) -> None:
 def _entry(report: Report, entry: Entry, console: Console) -> None:
     failing = report.failing(entry)
     word, style = ("FAIL", "bold red") if failing else ("pass", "green")
-    label, name = _inert(one_line(entry.label, 90)), _inert(one_line(entry.name, 60))
+    label, name = inert(one_line(entry.label, 90)), inert(one_line(entry.name, 60))
     console.print(
         Text.assemble((f"{word} ", style), (label, "bold"), ("" if name == label else f"  {name}", "dim")),
         soft_wrap=True,
@@ -37,7 +37,7 @@ def _entry(report: Report, entry: Entry, console: Console) -> None:
     for finding in listed:
         if not _has_values(finding):
             sentence = f"  {_MARK[finding.severity]} {finding.kind.value}: {one_line(finding.message)}"
-            console.print(Text(_inert(sentence), style=_STYLE[finding.severity]), soft_wrap=True)
+            console.print(Text(inert(sentence), style=_STYLE[finding.severity]), soft_wrap=True)
     rows = [finding for finding in listed if _has_values(finding)]
     if rows:
         console.print(Padding(_table(rows), (0, 0, 0, 2)))
@@ -54,9 +54,9 @@ def _has_values(finding: Finding) -> bool:
     return finding.old is not None or finding.new is not None
 
 
-def _inert(text: str) -> str:
+def inert(text: str) -> str:
     """`text` such that no line of a log, however it is folded, reads as a command of a CI system."""
-    return text.replace("::", "∷").replace("##[", "## [")
+    return text.replace("::", "∷").replace("##", "# #")
 
 
 def _table(findings: list[Finding]) -> Table:
@@ -71,7 +71,7 @@ def _table(findings: list[Finding]) -> Table:
         allowed = "" if finding.tolerance is None else f"±{shown(finding.tolerance)}"
         cells = [finding.kind.value, one_line(finding.where, 60), shown(finding.old), shown(finding.new), allowed]
         style = _STYLE[finding.severity]
-        table.add_row(*(Text(_inert(cell)) for cell in (_MARK[finding.severity], *cells)), style=style)
+        table.add_row(*(Text(inert(cell)) for cell in (_MARK[finding.severity], *cells)), style=style)
     return table
 
 

@@ -144,6 +144,43 @@ def test_curvature_that_no_gradient_shows_is_not_missed(centre):
     assert found.ih[4, 7] == pytest.approx(-expected, abs=0.01 * np.abs(found.ih).max())
 
 
+@pytest.mark.parametrize(("formulation", "true"), [("paper", 1 / 4), ("article", 1.0)])
+@pytest.mark.parametrize("tolerance", [1e-2, 1e-3, 1e-4, 1e-6, 1e-8])
+def test_rows_that_cancel_do_not_hide_the_order_of_the_rule(formulation, true, tolerance):
+    # Constant curvature, all of it off the rows' sight: what is left is the rule's error at the baseline's end,
+    # ∫ -t ln t dt = 1/4 and ∫ -ln t dt = 1.
+    def f(x):
+        return (x[:, 0] - x[:, 1]) * (x[:, 2] - x[:, 3])
+
+    found = integrated_hessians(f, torch.ones(4).double(), torch.zeros(4).double(), tolerance=tolerance,
+                                formulation=formulation)  # fmt: skip
+    error = np.abs(found.ih[:2, 2:] - true * np.array([[1, -1], [-1, 1]])).max() / true
+    assert error <= found.certificate.quadrature_error / true
+    assert error <= tolerance or not found.certificate.converged
+    assert found.certificate.converged or formulation == "article"
+
+
+@pytest.mark.parametrize("units", [2, 100])
+def test_a_step_in_one_of_many_units_is_in_its_attribution(units):
+    weights = torch.linspace(1, 0.2, units).double()
+
+    def f(x):
+        return x @ weights + 0.09 * torch.sigmoid(1000 * (x[:, 0] - 0.47))
+
+    found = integrated_gradients(f, torch.ones(units).double(), torch.zeros(units).double(), tolerance=0.01)
+    assert found.converged
+    assert abs(found.ig[0] - 1.09) <= 0.0109
+
+
+def test_a_score_that_only_jumps_does_not_converge():
+    def f(x):
+        return (x.sum(1) > 1.3).to(x.dtype) + 0 * x.sum(1)
+
+    for units, top in ((4, None), (72, 3)):
+        found = integrated_hessians(f, torch.ones(units).double(), torch.zeros(units).double(), top=top)
+        assert not found.certificate.converged
+
+
 def test_no_products_are_spent_on_probes_where_half_of_the_nodes_agree():
     weights = torch.linspace(-1.0, 2.0, 9, dtype=torch.float64)
 
@@ -165,6 +202,22 @@ def test_single_precision_never_states_less_than_its_rounding():
     found = integrated_hessians(monomial(1, 1, 1, 1, 1), x, torch.zeros(5), tolerance=1e-3)
     assert found.certificate.quadrature_error >= 2e-5 * np.abs(found.ih).max()
     assert np.abs(found.ih - 1 / 25).max() <= found.certificate.quadrature_error
+
+
+@pytest.mark.parametrize(
+    ("f", "message"),
+    [
+        (lambda x: x, r"of one input it made a tensor of shape \(1, 3\)"),
+        (lambda x: x.sum(1, keepdim=True), r"of one input it made a tensor of shape \(1, 1\)"),
+        (lambda x: x.sum().item(), "of one input it made float"),
+        (lambda x: torch.ones(len(x), dtype=x.dtype), "no derivative that autograd can follow"),
+        (lambda x: x.detach().sum(1), "no derivative that autograd can follow"),
+    ],
+)
+def test_what_is_no_scalar_field_is_said(f, message):
+    for function in (integrated_hessians, integrated_gradients):
+        with pytest.raises(UsageError, match=message):
+            function(f, vector(1, 2, 3), vector(0, 0, 0))
 
 
 def test_a_budget_too_small_is_said_and_not_hidden():

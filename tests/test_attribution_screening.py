@@ -59,6 +59,23 @@ def test_the_strongest_pairs_are_those_of_the_full_matrix(seed, runs):
     assert np.abs(some.ih[rows].sum(1) - some.ig[rows]).max() <= 0.01 * np.nanmax(np.abs(some.ih))
 
 
+@pytest.mark.parametrize("kind", ["linear", "same", "additive"])
+def test_what_holds_no_pair_is_answered(kind):
+    weights = torch.arange(1, 73).double()
+    x = torch.ones(72).double()
+    f = {
+        "linear": lambda x: x @ weights,
+        "same": lambda x: torch.tanh(x @ weights),
+        "additive": lambda x: x**2 @ weights,
+    }
+    found = integrated_hessians(f[kind], x, x.clone() if kind == "same" else 0 * x, top=3)
+    assert found.certificate.converged
+    expected = np.zeros((72, 72)) if kind == "same" else np.diag(weights.numpy())
+    known = ~np.isnan(found.ih)
+    assert known.sum() > 72
+    np.testing.assert_allclose(found.ih[known], expected[known], atol=1e-6 * 72)
+
+
 def test_a_text_with_few_units_gets_its_whole_matrix():
     f = lambda z: (z[:, 0] * z[:, 1] * z[:, 2]) ** 2  # noqa: E731
     x, b = torch.ones(3, dtype=torch.float64), torch.zeros(3, dtype=torch.float64)

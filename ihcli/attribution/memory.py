@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from ihcli.attribution.path import Path
-from ihcli.errors import DeviceError
+from ihcli.errors import DeviceError, UsageError
 
 GRAPH = 3.0
 """Bytes of the twice differentiable graph of one node, as a multiple of what one forward pass keeps."""
@@ -48,6 +48,20 @@ def memory_limit(device: torch.device, given: int | None = None) -> int:
     return int(min(SAFE_SHARE * free_memory(device), MOST_BYTES)) if given is None else given
 
 
+def _require_scalar_field(value: object) -> None:
+    """Raise `UsageError` where f does not map (1, …) to (1,) in a way that autograd can follow."""
+    if not isinstance(value, Tensor) or value.shape != (1,):
+        shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        message = f"f must map a batch (B, …) to a tensor (B,); of one input it made {shown}."
+        raise UsageError(message)
+    if not value.requires_grad:
+        message = (
+            "f has no derivative that autograd can follow: it computes under no_grad, detaches, or does not depend on "
+            "its input."
+        )
+        raise UsageError(message)
+
+
 @dataclass(frozen=True, slots=True)
 class Footprint:
     """What one node keeps alive, and how much may be used."""
@@ -60,7 +74,7 @@ class Footprint:
     def measure(cls, f: Callable[[Tensor], Tensor], path: Path, limit: int | None = None) -> "Footprint":
         """Run f once on the baseline and count; `limit` in bytes, by default a safe share of what is free.
 
-        Raises `DeviceError` when one row of one node does not fit.
+        Raises `DeviceError` when one row of one node does not fit, `UsageError` where f is no scalar field.
         """
         seen: dict[int, int] = {}
 
@@ -73,6 +87,7 @@ class Footprint:
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             point = path.points(torch.ones(1, dtype=path.delta.dtype, device=path.delta.device)).requires_grad_()
             value = f(point)
+        _require_scalar_field(value)
         del value
         saved = sum(seen.values()) + 1
         limit = memory_limit(path.delta.device, limit)

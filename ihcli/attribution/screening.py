@@ -36,8 +36,9 @@ SCREENS = 16
 """Sign vectors that rank the rows."""
 LEAST_UNITS = 4 * SCREENS
 """With fewer units the whole matrix costs no more."""
-VERIFIED = 3
-"""How many of them verify the quadrature on the halved step's new nodes."""
+VERIFIED = 8
+"""How many of them verify the quadrature on the halved step's new nodes: an error of the form ±(1, -1)(1, -1)ᵀ hides
+from all with a probability of 2^-8."""
 CONFIDENCE = 0.01
 """Probability that some row's bound is broken."""
 BATCH = 6
@@ -87,7 +88,7 @@ class _Screening(Run):
             finer = np.tensordot(finer_w[new], check, axes=1) + np.tensordot(
                 finer_w[~new], probed[:, :VERIFIED], axes=1
             )
-            error = float(np.abs(finer - now).max())
+            error = float(np.abs(finer - now).max()) / (1 - rule.slowest)
             scale, exact = yield from self._rows(first, t, w, np.tensordot(w, probed, axes=1), signs, rows, exact)
             first = yield from self._sharpened(first, rule, scale, finer_t[new])
             matrix = self._matrix(np.tensordot(w, exact, axes=1), rows, first)
@@ -129,7 +130,10 @@ class _Screening(Run):
             threshold = _kth(matrix, self.top)
             open_rows = rest[bounds > threshold]
             if len(open_rows) < 2:  # noqa: PLR2004  (a pair needs two rows)
-                return scale, exact
+                if rows:
+                    return scale, exact
+                open_rows = rest  # without interactions the rows that carry most, so that there is something to verify
+                bounds = bounds + np.abs(first.row_sums) + np.abs(first.diagonal)
             ranked = open_rows[np.argsort(-bounds[np.isin(rest, open_rows)], kind="stable")][:BATCH]
             part = yield from self._vectors(t, np.eye(self.units)[ranked])
             rows += ranked.tolist()

@@ -110,6 +110,15 @@ def _mapped(run: Pass, node: Node) -> Any:
     return torch.vmap(lambda t: node.target(t, *rest, **keywords))(tangent)
 
 
+def _padded(run: Pass, node: Node) -> Any:
+    """Padding with a constant: what is added to x is none of its tangent's, which gets zeros."""
+    arguments = dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)) | dict(node.kwargs)
+    if node.name == "pad" and arguments.get("mode", "constant") != "constant":
+        return _mapped(run, node)
+    widths = [int(width) for width in arguments["pad"]]
+    return torch.nn.functional.pad(run.tangent(node.args[0], node), widths)
+
+
 def _sum(run: Pass, node: Node) -> Any:
     source = node.args[0]
     tangent = run.tangent(source, node)
@@ -127,7 +136,7 @@ def _sum(run: Pass, node: Node) -> Any:
 def _add(run: Pass, node: Node) -> Any:
     """A + alpha b, either of which may be constant."""
     sign = {"add": 1, "sub": -1, "rsub": -1}[node.name]
-    scale = sign * node.kwargs.get("alpha", 1)
+    scale = sign * (node.args[2] if len(node.args) > 2 else node.kwargs.get("alpha", 1))  # noqa: PLR2004
     left, right = node.args[:2]
     if node.name == "rsub":
         left, right = right, left
@@ -402,8 +411,6 @@ RULES: dict[str, Rule] = {
             "flip",
             "roll",
             "cumsum",
-            "constant_pad_nd",
-            "pad",
             "tril",
             "triu",
             "diagonal",
@@ -425,6 +432,7 @@ RULES: dict[str, Rule] = {
             "imag",
         ]
     },
+    **{name: _linear_rule(_padded) for name in ("constant_pad_nd", "pad")},
     "sum": _linear_rule(_sum),
     "mean": _linear_rule(_sum),
     "add": _linear_rule(_add),

@@ -9,7 +9,7 @@ import json
 import os
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -219,6 +219,8 @@ class _Merge:
 
     values: dict[str, Any]
     origins: dict[str, tuple[int, str]]
+    layers: dict[str, set[int]] = field(default_factory=dict)
+    """All the layers that gave a key."""
 
     def set(self, key: str, value: Any, layer: int, place: str) -> None:
         """Put one value over what is there."""
@@ -226,13 +228,15 @@ class _Merge:
         below = self.values.get(section)
         self.values[section] = {**(below if isinstance(below, Mapping) else {}), name: value}
         self.origins[key] = (layer, place)
+        self.layers.setdefault(key, set()).add(layer)
 
     def drop_stale(self, chief: str, dependent: tuple[str, ...]) -> None:
         """Forget what a lower layer said beside its own value of `chief`, which a higher layer has replaced."""
         section = chief.partition(".")[0]
         layer = self.origins.get(chief, (-1, ""))[0]
         for key in dependent:
-            if key in self.origins and self.origins[key][0] < layer:
+            own = self.origins.get(key, (layer, ""))[0]
+            if own < layer and own in self.layers.get(chief, ()):
                 del self.values[section][key.split(".")[1]]
                 del self.origins[key]
 
@@ -257,6 +261,7 @@ def load(
     if path is not None:
         merge.values, lines = _read_yaml(Path(path))
         merge.origins.update({key: (0, f"{path}:{line}") for key, line in lines.items()})
+        merge.layers.update({key: {0} for key in lines})
     for key, (variable, text) in _variables(os.environ if environ is None else environ).items():
         merge.set(key, _from_text(key, text, variable), 1, variable)
     for key, (flag, value) in (flags or {}).items():
@@ -299,8 +304,9 @@ def _from_text(key: str, text: str, variable: str) -> Any:
     alternatives = _alternatives(_property(key))
     if any(one.get("type") == "array" for one in alternatives):
         return [part.strip() for part in text.split(",")]
-    if all(one.get("type") in ("string", "null") for one in alternatives):
-        return text
+    free = any(one.get("type") == "string" and not {"enum", "const"} & one.keys() for one in alternatives)
+    if free or all(one.get("type") in ("string", "null") for one in alternatives):
+        return text  # also of a label, which may be called 1 or null: an index is understood as text too
     try:
         return _parse(text)[1]
     except yaml.YAMLError as error:
@@ -517,8 +523,8 @@ def commented_yaml() -> str:
     for section, sub in _sections().items():
         lines.append(f"# {(sub.__doc__ or '').strip()}")
         lines.append(f"{section}:")
-        for key, field in sub.model_fields.items():
-            lines.append(f"  {key}: {yaml_scalar(defaults[section][key])}  # {field.description}")
+        for key, described in sub.model_fields.items():
+            lines.append(f"  {key}: {yaml_scalar(defaults[section][key])}  # {described.description}")
         lines.append("")
     return "\n".join(lines).rstrip("\n") + "\n"
 

@@ -4,6 +4,8 @@ A line of the matrix is never wrapped: where the window is too narrow the units 
 note says so.  Text is printed as it is: neither markup nor control characters in it have any effect.
 """
 
+import json
+import re
 import sys
 import unicodedata
 import warnings
@@ -58,6 +60,14 @@ def consoles(*, quiet: bool = False) -> Consoles:
     out = Console(highlight=False, markup=False, emoji=False)
     err = Console(stderr=True, highlight=False, markup=False, emoji=False)
     return Consoles(out, err, quiet)
+
+
+def write_json(document: str) -> None:
+    """Write a JSON document to standard output; where that is not UTF-8, in JSON's own escapes."""
+    encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
+    if not encoding.startswith("utf"):
+        document = re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], document)
+    sys.stdout.write(document)
 
 
 class Progress:

@@ -48,7 +48,7 @@ class Problem:
 
 
 class Explainer:
-    """A classifier loaded once, to explain many texts under one configuration."""
+    """A classifier loaded once, to explain many texts under one configuration; of use to one thread at a time."""
 
     @differentiable
     def __init__(self, config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None) -> None:
@@ -205,12 +205,14 @@ class Explainer:
             path=found.path,
             config=self.config.to_dict(),
             ih_spread=found.ih_spread,
-            warnings=tuple(_warnings(found, surrogate)),
+            warnings=tuple(_warnings(found, surrogate, truncated=encoded.truncated)),
         )
 
 
-def _warnings(found: Interactions, surrogate: Surrogate | None) -> list[str]:
+def _warnings(found: Interactions, surrogate: Surrogate | None, *, truncated: bool) -> list[str]:
     warnings: list[str] = []
+    if truncated:
+        warnings.append("The text was cut to what the model reads; the prediction and the matrix are of that part.")
     if surrogate is not None:
         difference = abs(found.f_input - found.f_baseline)
         if abs(surrogate.difference_change) > SURROGATE_SHARE * difference:
@@ -266,7 +268,8 @@ def explain(
     """Explain one text: Integrated Gradients and Integrated Hessians of the classifier that `config` names.
 
     `config` is a `RunConfig`, nested values such as `{"target": {"label": "POSITIVE"}}`, or a YAML file's path; the
-    default is the bundled sentiment model.  The model stays loaded between calls with an equal configuration.  Raises
+    default is the bundled sentiment model.  The model stays loaded between calls with an equal configuration, also
+    when its files have changed: an `Explainer` of your own reads them anew.  Raises
     `IhError` of the kind that fits; a result that missed its tolerance comes back with `.converged` false.
     """
     return _explainer(as_config(config)).explain(text, text_pair, progress=progress)

@@ -231,6 +231,20 @@ def test_another_model_takes_neither_the_revision_nor_the_trust_of_the_first(tmp
     assert (model.name, model.revision, model.trust_remote_code, model.dtype) == ("b", None, False, "float64")
 
 
+def test_a_revision_in_a_variable_is_kept_beside_a_model_in_a_flag(tmp_path: Path) -> None:
+    file = write(tmp_path, "model: {name: a, revision: first}\n")
+    environ = {"IHCLI_MODEL_REVISION": "b" * 40}
+    for path in (None, file):
+        model = load(path, {"model.name": ("--model", "b")}, environ).config.model
+        assert (model.name, model.revision) == ("b", "b" * 40)
+
+
+@pytest.mark.parametrize("label", ["1", "null", "~", "true", "toxic: severe", "[x]"])
+def test_a_label_in_a_variable_is_its_text(label: str) -> None:
+    target = load(environ={"IHCLI_TARGET_LABEL": label, "IHCLI_TARGET_AGAINST": label}).config.target
+    assert (target.label, target.against) == (label, label)
+
+
 def test_a_flag_in_a_section_that_is_no_section_still_names_the_file(tmp_path: Path) -> None:
     file = write(tmp_path, "model: 3\n")
     assert load(file, {"model.name": ("--model", "b")}, {}).config.model.name == "b"

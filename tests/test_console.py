@@ -1,4 +1,5 @@
 import io
+import json
 import math
 import re
 from dataclasses import replace
@@ -194,6 +195,17 @@ def test_a_terminal_that_is_not_unicode_still_gets_its_text(monkeypatch: pytest.
     console.show(make_explanation(3))
     console.sys.stdout.flush()
     assert b"movie" in raw.getvalue()
+
+
+@pytest.mark.parametrize("encoding", ["ascii", "cp1252", "utf-8"])
+def test_a_document_is_exact_in_every_encoding(monkeypatch: pytest.MonkeyPatch, encoding: str) -> None:
+    raw = io.BytesIO()
+    monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding=encoding))
+    console.consoles()
+    document = {"text": "naïve – 好 😀", "number": 0.1}
+    console.write_json(json.dumps(document, ensure_ascii=False))
+    console.sys.stdout.flush()
+    assert json.loads(raw.getvalue().decode(encoding)) == document
 
 
 # --- the certificate in words ---

@@ -221,6 +221,23 @@ def test_a_name_of_nothing(monkeypatch: pytest.MonkeyPatch, name: str, words: st
     one_message(result)
 
 
+@pytest.mark.parametrize("name", ["bundled", "folder"])
+def test_a_revision_that_cannot_be_heeded_is_refused(folder: Path, name: str) -> None:
+    with pytest.raises(ModelError, match=r"model.revision is 'v1', but .*only a hub model has revisions"):
+        load(folder if name == "folder" else name, revision="v1")
+
+
+def test_a_home_that_nobody_has_is_one_message() -> None:
+    with pytest.raises(ModelError, match=r"~nobody-of-this-name/bert: .*Give a folder"):
+        load("~nobody-of-this-name/bert")
+
+
+def test_labels_that_do_not_count_from_zero_are_one_message(folder: Path) -> None:
+    change(folder / "config.json", id2label={"1": "a", "2": "b", "3": "c"})
+    with pytest.raises(ModelError, match="names no label for output 0: id2label must count from 0"):
+        load(folder)
+
+
 @pytest.mark.parametrize("revision", [None, "main", "abc123", "A" * 40])
 def test_code_of_the_hub_needs_the_full_commit(revision: str | None) -> None:
     with pytest.raises(ModelError, match="the full commit is required, 40 hexadecimal digits"):

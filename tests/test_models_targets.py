@@ -96,6 +96,10 @@ def test_a_name_that_several_labels_share() -> None:
     with pytest.raises(TargetError, match="Several labels are called 'x'; give the index"):
         find_label("x", ("x", "y", "x"), "label")
     assert find_label(2, ("x", "y", "x"), "label") == 2
+    prediction = Prediction("y", 1, {"x (0)": 0.1, "y": 0.8, "x (2)": 0.1})
+    target = resolve(TargetSection(label=1, against=2), prediction, ("x", "y", "x"), "single_label")
+    assert target.against is not None
+    assert find_label(target.against, ("x", "y", "x"), "label") == 2
 
 
 @pytest.mark.parametrize("kind", ["probability", "log-odds"])

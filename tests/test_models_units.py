@@ -1,5 +1,6 @@
 """Units: a partition of the tokens by character offsets, whatever the tokenizer and the script."""
 
+import copy
 import json
 from collections.abc import Callable
 from itertools import pairwise
@@ -148,6 +149,12 @@ def test_a_span_inside_a_token_takes_the_token_with_it(of_kind: Callable[[str], 
         ("zero four", "is not a file of spans"),
         ("[[0]]", "is not a file of spans"),
         ("[0, 4", "is not a file of spans"),
+        ('["04"]', "is not a file of spans"),
+        ("[" * 100_000, "is not a file of spans"),
+        ("", "holds no span"),
+        ("[]", "holds no span"),
+        ("4 5", "the span 4 5 holds white space only"),
+        ("0 4 text_pair", "has spans of a second text, and there is none"),
     ],
 )
 def test_bad_spans_are_one_error(tmp_path: Path, content: str, words: str) -> None:
@@ -224,6 +231,20 @@ def test_a_word_that_is_cut_ends_where_its_tokens_do() -> None:
     assert len(whole.units) > 3
     cut = encoded(tokenizer("bpe"), "unbelievable", limit=4, truncation=True)
     assert shown(cut) == ["unbelievable"[: whole.units[1].end]]
+
+
+def test_a_text_that_is_cut_on_the_left_begins_where_its_tokens_do() -> None:
+    own = copy.copy(tokenizer("bpe"))
+    own.truncation_side = "left"
+    whole = encoded(own, "unbelievable", TOKENS)
+    cut = encoded(own, "unbelievable", limit=4, truncation=True)
+    assert shown(cut) == ["unbelievable"[whole.units[-2].start :]]
+
+
+@pytest.mark.parametrize("pair", [None, "fine"])
+def test_half_of_a_surrogate_pair_is_said(pair: str | None) -> None:
+    with pytest.raises(InputError, match="holds half of a surrogate pair"):
+        encoded(tokenizer("wordpiece"), "bad \ud83d", pair=pair)
 
 
 def test_a_tokenizer_that_pads_by_itself_changes_nothing() -> None:

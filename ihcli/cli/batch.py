@@ -152,10 +152,11 @@ class Shown:
 
     def _watch(self, tally: "Tally", new: "list[Outcome]") -> None:
         if self._as_json:
+            from ihcli.console import write_json
             from ihcli.corpus.exporting import line_of
 
             for outcome in new:
-                sys.stdout.write(line_of(outcome) + "\n")
+                write_json(line_of(outcome) + "\n")
             sys.stdout.flush()
         now = time.monotonic()
         rate = self._rate(tally.done, now)

@@ -12,6 +12,7 @@ from typing import Any
 import typer
 from typer.core import TyperCommand
 
+from ihcli.cli.texts import harmless
 from ihcli.errors import DeviceError, IhError, InputError, OutputError
 
 INTERRUPTED = 128 + signal.SIGINT
@@ -87,4 +88,4 @@ def _is_named(error: Exception, package: str, name: str) -> bool:
 
 
 def _say(message: str) -> None:
-    typer.echo(message, err=True)
+    typer.echo(harmless(message), err=True)

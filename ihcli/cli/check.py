@@ -210,7 +210,7 @@ def store_rows(path: Path) -> Iterable[tuple[str, "Explanation | str"]]:
 
 def write_reports(report: "Report", where: Reports, done: "Update | None" = None) -> None:
     """Every report that was asked for; the table, or with --json the document, on standard output."""
-    from ihcli.console import consoles
+    from ihcli.console import consoles, write_json
     from ihcli.regression.ci import tell_github, write_markdown
     from ihcli.regression.junit import write_junit
     from ihcli.regression.page import write_page
@@ -225,7 +225,9 @@ def write_reports(report: "Report", where: Reports, done: "Update | None" = None
         if done is not None:
             document["accepted"] = [{"name": name, "what": what} for name, what in done.accepted]
             document["refused"] = [{"name": name, "why": why} for name, why in done.refused]
-        sys.stdout.write(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+        # Names are anybody's: half a surrogate pair becomes its escape.
+        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
+        write_json(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
     elif where.quiet:
         verdict(report, streams.out)
     else:

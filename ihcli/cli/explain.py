@@ -1,7 +1,6 @@
 """`ih explain`: one text to one certified explanation."""
 
 import os
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -70,7 +69,7 @@ def explain(
         written = _write(explanation, config) if writes else []
     finally:  # a full disk must not cost the user the result
         if as_json:
-            sys.stdout.write(explanation.to_json())
+            console.write_json(explanation.to_json())
         else:
             console.render(explanation, to.out, diagonal=config.output.diagonal)
     if not quiet:

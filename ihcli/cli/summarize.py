@@ -1,7 +1,6 @@
 """`ih summarize`: what a whole store says of pairs, words and negation."""
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Literal
 
@@ -65,13 +64,13 @@ def summarize(
     summary = aggregate(run, Choice(top, by, min_count, not hide_punctuation, words))
     written = [] if folder is None else _write(summary, folder, figure, str(run.resolve().name))
 
-    from ihcli.console import consoles
+    from ihcli.console import consoles, write_json
 
     to = consoles(quiet=quiet)
     if as_json:
         from ihcli.corpus.tables import to_document
 
-        sys.stdout.write(json.dumps(to_document(summary, top), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
+        write_json(json.dumps(to_document(summary, top), ensure_ascii=False, indent=1, allow_nan=False) + "\n")
     else:
         _show(summary, to)
     for path in written:

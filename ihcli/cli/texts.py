@@ -1,11 +1,18 @@
 """One text from the command line, standard input or a file."""
 
 import sys
+import unicodedata
 from pathlib import Path
 
 import typer
 
 from ihcli.errors import InputError, UsageError
+
+
+def harmless(text: str) -> str:
+    """A message without control characters: a model's labels and files are anybody's."""
+    return "".join(c if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"} else "\N{REPLACEMENT CHARACTER}"
+                   for c in text)  # fmt: skip
 
 
 def read_text(text: str | None, file: Path | None, *, quiet: bool = False) -> str:

@@ -205,6 +205,8 @@ def choose(
     try:
         with torch.no_grad():
             Adapter(model, accepted).of_ids(ids[None], extras)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # noqa: BLE001 - a foreign model may raise anything; it becomes the reason
         reason = (
             f"{refused}it stops on a plain text of {len(ids)} tokens ({_named(error)}). It may want texts of a fixed "
@@ -227,12 +229,16 @@ def _obstacle(adapter: Adapter, ids: Tensor, extras: Mapping[str, Tensor], expla
     """Why embeddings cannot enter by a route; None where they can."""
     try:
         gap = parity(adapter, ids, extras, explained)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # noqa: BLE001 - likewise
         return f"it stops ({_named(error)})"
     if gap > PARITY:
         return f"they change by {gap:.1e} of the largest, where {PARITY:g} is allowed (it reads tokens another way too)"
     try:
         _require_gradient(adapter, ids, extras)
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:  # noqa: BLE001 - likewise
         return f"they cannot be differentiated ({_named(error)})"
     return None

@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ from torch import Tensor
 
 from ihcli.config import UnitsSection
 from ihcli.errors import InputError, TextTooLongError
-from ihcli.models.units import Span, group
+from ihcli.models.units import Span, group, require_spans
 from ihcli.results import Unit
 
 SIDES = ("text", "text_pair")
@@ -61,8 +62,13 @@ def encode(
                 f"The {side.replace('_', ' ')} is {content!r}: there is nothing to explain. Give a text with words."
             )
             raise InputError(message)
+        if content is not None and any("\ud800" <= character <= "\udfff" for character in content):
+            message = f"The {side.replace('_', ' ')} holds half of a surrogate pair, which is no character. Mend it."
+            raise InputError(message)
     if text_pair is not None:
         _require_pairs(tokenizer)
+    if units.kind == "spans":
+        require_spans(Path(str(units.spans)), paired=text_pair is not None)
     arguments = (text,) if text_pair is None else (text, text_pair)
     batch = tokenizer(*arguments, return_offsets_mapping=True, verbose=False)
     truncated = len(batch["input_ids"]) > limit

@@ -59,11 +59,20 @@ def load_classifier(config: RunConfig) -> LoadedClassifier:
     return assemble(model, tokenizer, info, section)
 
 
+def _labels(config: Any) -> tuple[str, ...]:
+    """The names of the outputs in their order; raises `ModelError` where some have none."""
+    absent = [i for i in range(config.num_labels) if i not in config.id2label]
+    if absent:
+        message = f"config.json names no label for output {absent[0]}: id2label must count from 0. Mend it."
+        raise ModelError(message)
+    return tuple(str(config.id2label[i]) for i in range(config.num_labels))
+
+
 def assemble(model: Any, tokenizer: Any, info: ModelInfo, section: ModelSection) -> LoadedClassifier:
     """A classifier from a model and its tokenizer; runs a sample text to find its way in and its kinks."""
     parameter = next(model.parameters())
     accepted = frozenset(inspect.signature(model.forward).parameters)
-    labels = tuple(str(model.config.id2label[i]) for i in range(model.config.num_labels))
+    labels = _labels(model.config)
     problem = _problem(model.config)
     limit = _limit(model, tokenizer)
     sample = encode(
@@ -109,16 +118,29 @@ def _device(wanted: str) -> torch.device:
     raise DeviceError(message)
 
 
+def _refuse_revision(section: ModelSection, why: str) -> None:
+    """A revision that cannot be heeded must not read as if it had been."""
+    if section.revision is not None:
+        message = f"model.revision is {section.revision!r}, but {why}: only a hub model has revisions. Leave it out."
+        raise ModelError(message)
+
+
 def _directory(section: ModelSection) -> tuple[Path, str | None]:
     """The folder of the model's files, and the commit of a hub model."""
     if section.name == BUNDLED:
+        _refuse_revision(section, "the bundled model has none")
         folder = Path(str(files("ihcli") / "bundled" / "weights"))
         if not (folder / "config.json").is_file():
             message = f"The bundled model is not in this installation ({folder} is missing). Install ihcli again."
             raise ModelError(message)
         return folder, None
-    folder = Path(section.name).expanduser()
+    try:
+        folder = Path(section.name).expanduser()
+    except RuntimeError as error:
+        message = f"{section.name}: {error}. Give a folder with a model, a hub id, or bundled."
+        raise ModelError(message) from error
     if folder.is_dir():
+        _refuse_revision(section, f"{folder} is a folder of this machine")
         return folder, None
     if folder.is_file():
         message = f"{section.name}: is a file; a model is a folder with config.json, weights and a tokenizer. Give it."
@@ -289,6 +311,8 @@ def _model(directory: Path, section: ModelSection, settings: dict[str, Any]) -> 
                 output_loading_info=True,
                 **places,
             )
+    except (MemoryError, torch.OutOfMemoryError):
+        raise
     except Exception as error:
         message = _refusal(section, settings, error)
         raise ModelError(message) from error

@@ -191,6 +191,8 @@ def _row(classifier: "LoadedClassifier", encoded: EncodedText, score: Score) -> 
     """One row of second derivatives against central differences of the gradient, on a copy in float64."""
     try:
         error = row_error(score, classifier.embed(encoded), encoded.explained)
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as stopped:
         reason = str(stopped).strip().splitlines()[0]
         detail = (

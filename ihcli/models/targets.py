@@ -57,7 +57,8 @@ def resolve(section: TargetSection, prediction: Prediction, labels: Sequence[str
             f"zero. Choose another of: {_listed(labels)}."
         )
         raise SameLabelError(message)
-    return Target(labels[index], index, section.output, labels[other])
+    name = labels[other] if labels.count(labels[other]) == 1 else str(other)
+    return Target(labels[index], index, section.output, name)
 
 
 def find_label(wanted: str | int, labels: Sequence[str], what: str) -> int:

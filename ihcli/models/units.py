@@ -101,12 +101,19 @@ def _by_segment(text: str, tokens: Sequence[Span], segments: Sequence[Span]) -> 
         owner.append(touched[0])
     roots = _lent([None if segment is None else root(segment) for segment in owner])
     order = {segment: unit for unit, segment in enumerate(dict.fromkeys(roots))}
-    last = max((end for _, end in tokens), default=0)
+    read = [(start, end) for start, end in tokens if start < end]
+    begun, last = min((start for start, _ in read), default=0), max((end for _, end in read), default=0)
     spans = []
     for segment in order:
         parts = [extents[i] for i in range(len(extents)) if root(i) == segment]
-        spans.append((min(s for s, _ in parts), _seen_end(text, max(e for _, e in parts), last)))
+        start, end = min(s for s, _ in parts), max(e for _, e in parts)
+        spans.append((_seen_start(text, start, begun), _seen_end(text, end, last)))
     return Grouping(tuple(spans), tuple(order[segment] for segment in roots))
+
+
+def _seen_start(text: str, start: int, begun: int) -> int:
+    """The start of a unit, but not before the first token when letters were cut off there."""
+    return begun if start < begun and any(c.isalnum() for c in text[start:begun]) else start
 
 
 def _seen_end(text: str, end: int, last: int) -> int:
@@ -153,7 +160,23 @@ def read_spans(path: Path, text: str, side: str = "text") -> list[Span]:
         if c < b:
             message = f"{path}: the spans {a} {b} and {c} {d} overlap; units must not share characters. Mend one."
             raise InputError(message)
-    return [(start, end) for start, end in (_trimmed(text, span) for span in spans) if start < end]
+    trimmed = [_trimmed(text, span) for span in spans]
+    for (start, end), (first, last) in zip(spans, trimmed, strict=True):
+        if first >= last:
+            message = f"{path}: the span {start} {end} holds white space only. Leave it out."
+            raise InputError(message)
+    return trimmed
+
+
+def require_spans(path: Path, *, paired: bool) -> None:
+    """Raise `InputError` for a file without spans, or with spans of a second text where there is none."""
+    sides = {side for _, _, side in _read(path)}
+    if not sides:
+        message = f"{path}: holds no span. Write a line `start end` for each unit."
+        raise InputError(message)
+    if not paired and "text_pair" in sides:
+        message = f"{path}: has spans of a second text, and there is none. Give --text-pair, or leave them out."
+        raise InputError(message)
 
 
 def _read(path: Path) -> list[tuple[int, int, str]]:
@@ -166,16 +189,23 @@ def _read(path: Path) -> list[tuple[int, int, str]]:
         raise InputError(message) from error
     try:
         if content.lstrip().startswith("["):
-            rows = [[str(part) for part in row] for row in json.loads(content)]
+            rows = [[str(part) for part in _listed(row)] for row in json.loads(content)]
         else:
             rows = [line.split() for line in content.splitlines() if line.strip() and not line.startswith("#")]
         return [_row(row) for row in rows]
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, RecursionError) as error:
         message = (
             f"{path}: is not a file of spans ({error}). Write a line `start end` for each unit (`start end text_pair` "
             "in the second text), or JSON [[start, end], …]."
         )
         raise InputError(message) from error
+
+
+def _listed(row: object) -> list[object]:
+    if not isinstance(row, list):
+        message = f"{row!r} is no list [start, end]"
+        raise TypeError(message)
+    return row
 
 
 def _row(parts: Sequence[str]) -> tuple[int, int, str]:

@@ -8,7 +8,7 @@ from typing import IO
 
 from ihcli.corpus.readers import rows
 from ihcli.corpus.readers.lines import lines
-from ihcli.corpus.readers.rows import Columns, Row, checked, encodable, not_utf8, places
+from ihcli.corpus.readers.rows import Columns, Row, checked, encodable, not_utf8, places, too_long
 from ihcli.errors import InputError
 
 Fields = list[str]
@@ -28,17 +28,13 @@ def tabs(source: str, stream: IO[bytes], columns: Columns) -> Generator[Row]:
 
 def _split(line: bytes, number: int) -> Fields | str:
     if len(line) > rows.LONGEST_LINE:
-        return _too_long(number)
+        return too_long(f"line {number}")
     return _text(line).split("\t") if line else []
 
 
 def _text(line: bytes) -> str:
     """What is not UTF-8 becomes lone surrogates, so that the table's shape is kept and the row can be named."""
     return line.decode("utf-8", "surrogateescape")
-
-
-def _too_long(number: int) -> str:
-    return f"line {number} is longer than {rows.LONGEST_LINE >> 20} MB. No model reads a text that long: cut it."
 
 
 def _records(found: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, Fields | str]]:
@@ -53,7 +49,7 @@ def _records(found: Iterator[tuple[int, bytes]]) -> Iterator[tuple[int, Fields |
         try:
             fields = next(csv.reader(waiting, strict=True), None)
             if waiting.cut is not None:
-                yield waiting.first, _too_long(waiting.cut)
+                yield waiting.first, too_long(f"line {waiting.cut}")
             elif fields is None:
                 return
             else:

@@ -88,12 +88,17 @@ def _written(text: str) -> str:
 def decoded(content: bytes, where: str) -> tuple[str, str | None]:
     """The text of a line, and what is wrong with it."""
     if len(content) > LONGEST_LINE:
-        return "", f"{where} is longer than {LONGEST_LINE >> 20} MB. No model reads a text that long: cut it."
+        return "", too_long(where)
     try:
         return content.decode("utf-8"), None
     except UnicodeDecodeError as error:
         shown = content.decode("utf-8", "backslashreplace")
         return shown, not_utf8(where, content[error.start], error.start)
+
+
+def too_long(where: str) -> str:
+    """The problem of a line beyond `LONGEST_LINE`."""
+    return f"{where} is longer than {LONGEST_LINE >> 20} MB. No model reads a text that long: cut it."
 
 
 def not_utf8(where: str, value: int, at: int) -> str:

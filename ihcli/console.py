@@ -63,7 +63,8 @@ def consoles(*, quiet: bool = False) -> Consoles:
 
 
 def write_json(document: str) -> None:
-    """Write a JSON document to standard output; where that is not UTF-8, in JSON's own escapes."""
+    """Write a JSON document to standard output; what its encoding cannot hold becomes JSON's own escape."""
+    document = document.encode("utf-8", "backslashreplace").decode("utf-8")  # halves of surrogate pairs
     encoding = (getattr(sys.stdout, "encoding", None) or "utf-8").lower()
     if not encoding.startswith("utf"):
         document = re.sub(r"[^\x00-\x7f]", lambda found: json.dumps(found[0])[1:-1], document)

@@ -202,7 +202,7 @@ def test_a_document_is_exact_in_every_encoding(monkeypatch: pytest.MonkeyPatch, 
     raw = io.BytesIO()
     monkeypatch.setattr("sys.stdout", io.TextIOWrapper(raw, encoding=encoding))
     console.consoles()
-    document = {"text": "naïve – 好 😀", "number": 0.1}
+    document = {"text": "naïve – 好 😀", "half": "\ud83d", "number": 0.1}
     console.write_json(json.dumps(document, ensure_ascii=False))
     console.sys.stdout.flush()
     assert json.loads(raw.getvalue().decode(encoding)) == document

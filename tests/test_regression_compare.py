@@ -345,6 +345,16 @@ def test_a_certificate_that_no_run_writes_is_inconsistent(changes):
     assert Kind.INCONSISTENT in regressions(edited, old)
 
 
+@pytest.mark.parametrize("settings", [{"tolerance": None}, {"tolerance": "small"}, {"top": "x"}])
+def test_a_recorded_setting_of_another_type_is_a_finding_and_no_fault(settings):
+    config = RunConfig().to_dict()
+    old = explanation(config=config)
+    edited = replace(old, config={**config, "attribution": {**config["attribution"], **settings}})
+    entry, report = judged(edited, edited)
+    assert report.exit_code == (1 if "tolerance" in settings else 0)
+    assert kinds(entry, Severity.REGRESSION) == ({Kind.INCONSISTENT} if "tolerance" in settings else set())
+
+
 def test_a_published_formulation_cannot_call_itself_converged_either():
     old = explanation()
     article = replace(old, quadrature=replace(old.quadrature, formulation="article"))

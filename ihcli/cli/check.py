@@ -225,9 +225,7 @@ def write_reports(report: "Report", where: Reports, done: "Update | None" = None
         if done is not None:
             document["accepted"] = [{"name": name, "what": what} for name, what in done.accepted]
             document["refused"] = [{"name": name, "why": why} for name, why in done.refused]
-        # Names are anybody's: half a surrogate pair becomes its escape.
-        text = json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)
-        write_json(text.encode("utf-8", "backslashreplace").decode("utf-8") + "\n")
+        write_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
     elif where.quiet:
         verdict(report, streams.out)
     else:

@@ -61,7 +61,7 @@ def _numbers(explanation: Explanation) -> list[str]:
         messages.append(f"lacks finite numbers in {', '.join(missing)}.")
     asked = (explanation.config or {}).get("attribution", {}).get("tolerance", certificate.tolerance)
     if not 0 < certificate.tolerance <= 1 or certificate.tolerance != asked:
-        messages.append(f"names the tolerance {certificate.tolerance:g} where {asked:g} was asked for, of at most 1.")
+        messages.append(f"names the tolerance {certificate.tolerance:g} where {asked!r} was asked for, of at most 1.")
     spread = explanation.ih_spread
     if spread is not None and spread.shape != explanation.ih.shape:
         messages.append(f"has ih_spread of shape {spread.shape} beside a matrix of {explanation.ih.shape}.")

@@ -49,7 +49,7 @@ class _Matched:
         self.errors = (certified_error(old), certified_error(new))
         self.one_sided = ONE_SIDED in {e.quadrature.formulation for e in (old, new)}
         tops = [(e.config or {}).get("attribution", {}).get("top") for e in (old, new)]
-        self.screened: list[int] = [] if None in tops else [int(top) for top in tops]
+        self.screened: list[int] = [top for top in tops if isinstance(top, int)] if None not in tops else []
         """How many of the strongest pairs each was asked for; empty where one was asked for all."""
 
     @property

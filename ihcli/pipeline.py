@@ -15,11 +15,10 @@ import transformers
 
 from ihcli import __version__
 from ihcli.attribution import Interactions, integrated_hessians
-from ihcli.attribution.driver import Engine, Progress
 from ihcli.attribution.estimate import Estimate, estimate
+from ihcli.attribution.evaluator import Engine, Progress
 from ihcli.attribution.forward import Choice, ForwardEngine, choose
 from ihcli.attribution.integrated import check_tolerance
-from ihcli.attribution.memory import memory_limit
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import differentiable
 from ihcli.attribution.together import Task, integrated_hessians_together
@@ -27,6 +26,7 @@ from ihcli.config import RunConfig, load, parse_size
 from ihcli.errors import IhError
 from ihcli.models import Baselines, EncodedText, LoadedClassifier, Score, load_classifier
 from ihcli.results import Environment, Explanation, PathProfile, Prediction, Surrogate, Target
+from ihcli.runtime.memory import memory_limit
 
 SURROGATE_SHARE = 0.01
 """A surrogate gap above this share of f(x) - f(x') is worth a warning."""
@@ -35,7 +35,7 @@ TRACES = 64
 
 
 @dataclass(frozen=True, slots=True)
-class Problem:
+class PreparedText:
     """One text, ready to integrate: its encoding, prediction, target, score, paths and what smoothing changed."""
 
     encoded: EncodedText
@@ -69,7 +69,7 @@ class Explainer:
         return other
 
     @differentiable
-    def prepare(self, text: str, text_pair: str | None = None) -> Problem:
+    def prepare(self, text: str, text_pair: str | None = None) -> PreparedText:
         """Everything but the integral; raises `InputError`, `TargetError`, `BaselineError`, `PreflightError`."""
         config, classifier = self.config, self.classifier
         encoded = classifier.encode(text, text_pair, units=config.units, truncation=config.text.truncation)
@@ -78,7 +78,7 @@ class Explainer:
         target = classifier.target(config.target, prediction)
         baselines = classifier.baselines(encoded, config.baseline)
         surrogate = classifier.surrogate(encoded, target, baselines)
-        return Problem(
+        return PreparedText(
             encoded,
             prediction,
             target,
@@ -118,7 +118,7 @@ class Explainer:
         if self.config.attribution.top is not None:  # each text chooses rows of its own
             return [self._outcome(text, text_pair) for text, text_pair in texts]
         found: dict[int, Explanation | IhError] = {}
-        shared: dict[Any, list[tuple[int, Problem]]] = {}
+        shared: dict[Any, list[tuple[int, PreparedText]]] = {}
         for place, (text, text_pair) in enumerate(texts):
             try:
                 problem = self.prepare(text, text_pair)
@@ -163,7 +163,7 @@ class Explainer:
         """The memory limit in bytes; None leaves it to the engine."""
         return None if self.config.runtime.memory == "auto" else parse_size(self.config.runtime.memory)
 
-    def engine(self, problem: Problem) -> Engine | None:
+    def engine(self, problem: PreparedText) -> Engine | None:
         """The forward engine where the computation can be traced; None for reverse-over-reverse."""
         wanted = self.config.attribution.engine
         if wanted == "reverse":
@@ -180,7 +180,7 @@ class Explainer:
         engine = ForwardEngine(program, memory_limit(problem.x.device, self.memory))
         return engine if wanted == "forward" or engine.pays(path) else None
 
-    def _record(self, problem: Problem, found: Interactions) -> Explanation:
+    def _record(self, problem: PreparedText, found: Interactions) -> Explanation:
         encoded, surrogate = problem.encoded, problem.surrogate
         certificate = dataclasses.replace(
             found.certificate,

@@ -137,8 +137,8 @@ class IhCheck:
         self, name: str, text: str, pair: str | None, old: "Recorded | None", chosen: "RunConfig | None"
     ) -> "Recorded":
         from ihcli.config import load
-        from ihcli.regression.again import as_recorded, explain_one
         from ihcli.regression.recorded import Recorded
+        from ihcli.regression.reexplain import as_recorded, explain_one
 
         current = load().config
         recorded = None if old is None else old.explanation

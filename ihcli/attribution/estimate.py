@@ -5,8 +5,8 @@ from dataclasses import dataclass
 
 import torch
 
-from ihcli.attribution.driver import Engine
-from ihcli.attribution.memory import Footprint
+from ihcli.attribution.evaluator import Engine
+from ihcli.attribution.footprint import Footprint
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine, ScalarField
 

@@ -6,11 +6,11 @@ from typing import Literal
 
 from torch import Tensor
 
-from ihcli.attribution.heap import give_back
-from ihcli.attribution.memory import CACHE_BYTES
+from ihcli.attribution.footprint import CACHE_BYTES
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import Derivatives, ScalarField
 from ihcli.curvature import Program, Untraceable, trace
+from ihcli.runtime.malloc import release_free_memory
 
 MOST_SWEEPS = 2
 """A row of reverse over reverse costs 2 to 3 times one whose tangent is carried once."""
@@ -69,6 +69,6 @@ def choose(f: ScalarField, x: Tensor, wanted: Literal["auto", "forward", "revers
         LOG.debug("reverse over reverse for the whole model: %s", obstacle)
         return Choice("reverse", str(obstacle), None)
     finally:
-        give_back()  # what checking the program took: 1.2 GB at 508 tokens
+        release_free_memory()  # what checking the program took: 1.2 GB at 508 tokens
     kinds = len(program.operations)
     return Choice("forward", f"{sum(program.operations.values())} operations of {kinds} kinds, all with rules", program)

@@ -8,9 +8,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ihcli.attribution import controller, screening
-from ihcli.attribution.driver import Engine, Evaluator, Progress, drive
-from ihcli.attribution.memory import Footprint
+from ihcli.attribution import adaptive, screening
+from ihcli.attribution.evaluator import Engine, Evaluator, Progress, drive
+from ihcli.attribution.footprint import Footprint
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine, ScalarField, differentiable
 from ihcli.errors import UsageError
@@ -72,7 +72,7 @@ def integrated_gradients(
     """
     check_tolerance(tolerance, x.dtype)
     path = Path.between(x, baseline, groups)
-    steps = controller.integrate_first_order(path.units, tolerance)
+    steps = adaptive.integrate_first_order(path.units, tolerance)
     found = drive(steps, Evaluator(path, ReverseEngine(f), Footprint.measure(f, path, memory)))
     f_input, f_baseline = float(found.samples.value[-1]), float(found.samples.value[0])
     return Gradients(
@@ -118,8 +118,8 @@ def integrated_hessians(
     `DeviceError`.
     """
     check_tolerance(tolerance, x.dtype)
-    if formulation not in controller.FORMULATIONS:
-        message = f"formulation is {formulation!r}; it must be one of {', '.join(controller.FORMULATIONS)}."
+    if formulation not in adaptive.FORMULATIONS:
+        message = f"formulation is {formulation!r}; it must be one of {', '.join(adaptive.FORMULATIONS)}."
         raise UsageError(message)
     if max_nodes < 1:
         message = f"max_nodes is {max_nodes}; it must be at least 1."
@@ -128,7 +128,7 @@ def integrated_hessians(
     if not paths:
         message = "No baseline was given; at least one is needed."
         raise UsageError(message)
-    form = controller.FORMULATIONS[formulation]
+    form = adaptive.FORMULATIONS[formulation]
     if top is not None and (top < 1 or form.ones_left or len(paths) > 1):
         message = (
             f"top is {top}, with {len(paths)} baselines and formulation {formulation}; it must be at least 1, and "
@@ -144,15 +144,15 @@ def integrated_hessians(
         if screened:
             steps = screening.integrate_top(path.units, form, tolerance, max_nodes, top or 1, seed)
         else:
-            steps = controller.integrate(path.units, form, tolerance, max_nodes, seed + index, evaluator.refined_units)
+            steps = adaptive.integrate(path.units, form, tolerance, max_nodes, seed + index, evaluator.refined_units)
         integrals.append(drive(steps, evaluator))
     name = "reverse" if engine is None or form.ones_left or screened else engine.name
     return _combine(integrals, form, tolerance, name, x.dtype)
 
 
 def _combine(
-    integrals: Sequence[controller.Integral],
-    form: controller.Formulation,
+    integrals: Sequence[adaptive.Integral],
+    form: adaptive.Formulation,
     tolerance: float,
     engine: str,
     dtype: torch.dtype,

@@ -18,14 +18,14 @@ from statistics import NormalDist
 import numpy as np
 from numpy.typing import NDArray
 
-from ihcli.attribution.controller import (
+from ihcli.attribution.adaptive import (
     FIRST_ORDER_SHARE,
+    AdaptiveIntegration,
     FirstOrder,
     Formulation,
     Integral,
     Request,
     Rule,
-    Run,
     Samples,
     Steps,
     added,
@@ -48,7 +48,7 @@ BATCH = 6
 def integrate_top(
     units: int, formulation: Formulation, tolerance: float, max_nodes: int, top: int, seed: int = 0
 ) -> Steps:
-    """Like `controller.integrate`, but only the rows that the `top` strongest pairs can touch; others are NaN."""
+    """Like `adaptive.integrate`, but only the rows that the `top` strongest pairs can touch; others are NaN."""
     run = _Screening(units, formulation, tolerance, max_nodes, np.random.default_rng(seed))
     run.top = top
     return (yield from run.steps())
@@ -65,7 +65,7 @@ def norm_bound(variance: Array, probes: int, rows: int) -> Array:
     return np.asarray(np.sqrt(variance * freedom / quantile))
 
 
-class _Screening(Run):
+class _Screening(AdaptiveIntegration):
     """One integration of probes and chosen rows."""
 
     top = 1

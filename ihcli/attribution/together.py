@@ -14,11 +14,11 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ihcli.attribution import controller
-from ihcli.attribution.controller import Integral, Request, Samples, Steps
-from ihcli.attribution.driver import Engine, Evaluator
+from ihcli.attribution import adaptive
+from ihcli.attribution.adaptive import Integral, Request, Samples, Steps
+from ihcli.attribution.evaluator import Engine, Evaluator
+from ihcli.attribution.footprint import Footprint
 from ihcli.attribution.integrated import Interactions, _combine, check_tolerance
-from ihcli.attribution.memory import Footprint
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine, ScalarField, differentiable
 from ihcli.errors import NonFiniteError
@@ -187,7 +187,7 @@ def integrated_hessians_together(
     if not tasks:
         return []
     check_tolerance(tolerance, tasks[0].x.dtype)
-    form = controller.FORMULATIONS[formulation]
+    form = adaptive.FORMULATIONS[formulation]
     paths = [[Path.between(task.x, baseline, task.groups) for baseline in task.baselines] for task in tasks]
     footprint = Footprint.measure(f, paths[0][0], memory)
     left = torch.ones_like(paths[0][0].delta) if form.ones_left else None
@@ -195,7 +195,7 @@ def integrated_hessians_together(
     for own in paths:
         for index, path in enumerate(own):
             one = Evaluator(path, ReverseEngine(f), footprint, engine, left)
-            steps = controller.integrate(path.units, form, tolerance, max_nodes, seed + index, one.refined_units)
+            steps = adaptive.integrate(path.units, form, tolerance, max_nodes, seed + index, one.refined_units)
             runs.append((steps, one))
     name = "reverse" if engine is None or form.ones_left else engine.name
     outcomes = iter(drive_together(runs))

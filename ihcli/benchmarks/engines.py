@@ -9,14 +9,14 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ihcli.attribution.controller import Request
-from ihcli.attribution.driver import Evaluator
-from ihcli.attribution.heap import give_back
-from ihcli.attribution.memory import Footprint
+from ihcli.attribution.adaptive import Request
+from ihcli.attribution.evaluator import Evaluator
+from ihcli.attribution.footprint import Footprint
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine
 from ihcli.benchmarks.scaling import median_seconds, words
 from ihcli.pipeline import Explainer
+from ihcli.runtime.malloc import release_free_memory
 
 BATCHES = {8: 16, 24: 8, 64: 4, 128: 2}
 """Nodes of the batch for texts of so many words."""
@@ -85,7 +85,7 @@ def _measured(run: Callable[[], T]) -> _Timed[T]:
 
 def _peak(run: Callable[[], T]) -> tuple[float, T]:
     """The most resident bytes while `run` runs, above those before it."""
-    give_back()  # what an earlier measurement freed would hide what this one takes
+    release_free_memory()  # what an earlier measurement freed would hide what this one takes
     before, most, done = _resident(), [0.0], threading.Event()
 
     def watch() -> None:

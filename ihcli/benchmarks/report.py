@@ -13,7 +13,6 @@ from matplotlib.figure import Figure
 from rich.console import Console
 from rich.table import Table
 
-from ihcli.attribution.products import fast_products
 from ihcli.benchmarks import scaling as growth
 from ihcli.benchmarks.engines import compare
 from ihcli.benchmarks.figure import work_precision
@@ -21,6 +20,7 @@ from ihcli.benchmarks.side_by_side import TEXTS, Bench, Reach, Say, Text, measur
 from ihcli.config import RunConfig
 from ihcli.pipeline import Explainer
 from ihcli.results import write_atomically
+from ihcli.runtime.onednn import fast_products
 
 _WIDTH = 140
 """Columns off a terminal, where nobody says how wide it is."""

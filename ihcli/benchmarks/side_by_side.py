@@ -16,13 +16,13 @@ import torch
 from numpy.typing import NDArray
 
 from ihcli.attribution.path import Path
-from ihcli.attribution.products import fast_products
 from ihcli.attribution.reverse import ScalarField
 from ihcli.benchmarks import published
 from ihcli.benchmarks.published import Outcome
 from ihcli.config import RunConfig
 from ihcli.pipeline import Explainer, environment
 from ihcli.results import Environment, Explanation
+from ihcli.runtime.onednn import fast_products
 
 Array = NDArray[np.float64]
 TEXTS = (

@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ihcli.cli import batch, bench, check, config, diff, explain, export, inspection, merge, plot, report, summarize
-from ihcli.cli.boundary import BoundedCommand
+from ihcli.cli.error_handling import BoundedCommand
 
 EPILOG = (
     "Exit codes: 0 done; 1 a regression was found; 2 usage, configuration, input or output; 3 the model cannot be "

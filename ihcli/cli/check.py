@@ -16,9 +16,9 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ihcli.config import CheckSection, Loaded
-    from ihcli.regression.again import Configure
     from ihcli.regression.findings import Report
     from ihcli.regression.gate import Update
+    from ihcli.regression.reexplain import Configure
     from ihcli.results import Explanation
 
 QUANTITIES = ("probability", "f_input", "f_baseline", "ig", "ih")
@@ -166,13 +166,13 @@ def compared(baseline: Path, run: Path, section: "CheckSection") -> "Report":
 def _again(baseline: Path, loaded: "Loaded", *, as_given: bool, quiet: bool) -> "Report":
     """The report on the baseline and its texts explained again, with progress on standard error."""
     from ihcli.console import consoles, progress
-    from ihcli.regression.again import explain_again
     from ihcli.regression.gate import judge, match
     from ihcli.regression.recorded import read_recorded
+    from ihcli.regression.reexplain import explain_again
 
     old = read_recorded(baseline, "baseline", store_rows)
-    from ihcli.attribution.products import fast_products
     from ihcli.pipeline import Explainer  # takes seconds to load: not before there is something to explain
+    from ihcli.runtime.onednn import fast_products
 
     total = sum(record.explanation is not None for record in old)
     names: list[str] = []
@@ -188,7 +188,7 @@ def _again(baseline: Path, loaded: "Loaded", *, as_given: bool, quiet: bool) -> 
 
 def _configure(loaded: "Loaded", *, as_given: bool) -> "Configure":
     """With -c the configuration for all; else the recorded one, over which flags and variables still win."""
-    from ihcli.regression.again import as_recorded
+    from ihcli.regression.reexplain import as_recorded
 
     if as_given:
         return lambda _: loaded.config

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ihcli.cli.boundary import BoundedCommand
+from ihcli.cli.error_handling import BoundedCommand
 from ihcli.cli.settings import Settings, configured
 from ihcli.errors import OutputError
 

@@ -52,8 +52,8 @@ def explain(
         _require_writable(Path(config.output.directory))
 
     from ihcli import console
-    from ihcli.attribution.products import fast_products
     from ihcli.pipeline import Explainer
+    from ihcli.runtime.onednn import fast_products
 
     to = console.consoles(quiet=quiet)
     with console.warnings_shown(to), console.progress(to) as progress, fast_products():

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ihcli.cli.settings import FLAGS, Settings, configured
-from ihcli.cli.texts import checked, harmless
+from ihcli.cli.texts import checked, strip_control_characters
 from ihcli.errors import PreflightError, UsageError
 
 if TYPE_CHECKING:
@@ -81,4 +81,4 @@ def _show(facts: dict[str, Any], report: "Report") -> None:
     typer.echo(f"weights SHA-256 {model['weights_sha256']}")
     width = max(len(check.name) for check in report.checks)
     for check in report.checks:
-        typer.echo(harmless(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<{width}}  {check.detail}"))
+        typer.echo(strip_control_characters(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<{width}}  {check.detail}"))

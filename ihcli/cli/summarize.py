@@ -82,7 +82,7 @@ def _write(summary: "Summary", folder: Path, figure: str, name: str) -> list[Pat
 
     written = write_tables(summary, folder)
     if figure != "none":
-        from ihcli.corpus.picture import alternative_text, draw
+        from ihcli.corpus.summary_figure import alternative_text, draw
         from ihcli.output import figures
 
         drawn = draw(summary, heading=f"{name}: {summary.explained} texts")

@@ -9,7 +9,7 @@ import typer
 from ihcli.errors import InputError, UsageError
 
 
-def harmless(text: str) -> str:
+def strip_control_characters(text: str) -> str:
     """A message without control characters: a model's labels and files are anybody's."""
     return "".join(c if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"} else "\N{REPLACEMENT CHARACTER}"
                    for c in text)  # fmt: skip

@@ -150,19 +150,19 @@ class Actor:
         except IhError as error:
             self._explainer = error
             return
-        from ihcli.attribution.products import fast_products
+        from ihcli.runtime.onednn import fast_products
 
         self._products = fast_products()  # for the life of this process
         self._products.__enter__()
 
     def __call__(self, batch: Any) -> dict[str, list[bytes]]:
         """The outcomes of each group of a batch, pickled."""
-        from ihcli.attribution.heap import give_back
+        from ihcli.runtime.malloc import release_free_memory
 
         found = []
         for content in batch["group"].to_pylist():
             found.append(pickle.dumps(self._outcomes(pickle.loads(content))))  # noqa: S301  (our own)
-            give_back()
+            release_free_memory()
         return {"outcomes": found}
 
     def _outcomes(self, group: list[Keyed]) -> list[Outcome] | IhError:

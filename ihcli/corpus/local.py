@@ -37,12 +37,12 @@ class LocalEngine:
 
     def outcomes(self, groups: Iterator[list[Keyed]], rows: int | None) -> Outcomes:
         """One group after the other, the memory of each given back before the next."""
-        from ihcli.attribution.heap import give_back
+        from ihcli.runtime.malloc import release_free_memory
 
         del rows
         for group in groups:
             yield explain_group(self.explainer, group)
-            give_back()
+            release_free_memory()
 
 
 def explain_group(explainer: Explains, group: Sequence[Keyed]) -> list[Outcome]:

@@ -41,7 +41,7 @@ class Plan:
 
 def plan(explainer: "Explainer", workers: int | None) -> Plan:
     """As many workers as asked for, else as cores and memory carry; one on a GPU."""
-    from ihcli.attribution.memory import free_memory
+    from ihcli.runtime.memory import free_memory
 
     device = explainer.classifier.device
     cores = explainer.config.runtime.threads or cores_here()
@@ -88,7 +88,7 @@ class ProcessEngine:
         few = rows is not None and rows < FEW and not self._asked  # the whole input's: finished as it was begun
         alone = self.plan.workers == 1 and self.explainer.classifier.device.type != "cpu"  # it has room for one model
         if few or alone:
-            from ihcli.attribution.products import fast_products
+            from ihcli.runtime.onednn import fast_products
 
             with fast_products():
                 yield from LocalEngine(self.explainer).outcomes(groups, None)
@@ -203,15 +203,15 @@ def _work(pipe: Connection, load: Load, config: "RunConfig", threads: int, weigh
     except IhError as error:
         pipe.send(error)
         return
-    from ihcli.attribution.heap import give_back
-    from ihcli.attribution.products import fast_products
+    from ihcli.runtime.malloc import release_free_memory
+    from ihcli.runtime.onednn import fast_products
 
     try:
         with fast_products():
             pipe.send(None)
             while True:
                 pipe.send(explain_group(explainer, pipe.recv()))
-                give_back()  # what a long text left, in pieces that the next would not fit
+                release_free_memory()  # what a long text left, in pieces that the next would not fit
     except (EOFError, OSError):  # the run is over, or was killed
         return
 

@@ -9,11 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ihcli.corpus.identity import identify, in_shard, keyed
+from ihcli.corpus.length_buckets import grouped
 from ihcli.corpus.local import Engine, LocalEngine
 from ihcli.corpus.readers import Columns, format_of, is_stream, read_rows
 from ihcli.corpus.records import ERROR, NOT_CONVERGED, Keyed, Outcome
 from ihcli.corpus.store import Store
-from ihcli.corpus.window import grouped
 from ihcli.corpus.writer import Writer
 from ihcli.errors import InputError, SameLabelError, UsageError
 

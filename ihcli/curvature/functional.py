@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from ihcli.curvature.graph import Graph, Node, rebuilt
-from ihcli.curvature.recorder import Untraceable
+from ihcli.curvature.tracer import Untraceable
 
 if TYPE_CHECKING:
     from collections.abc import Callable

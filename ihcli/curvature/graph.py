@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ihcli.curvature.recorder import Apart, Function, Recorder, Reference, Step, Trace, Untraceable, memory
+from ihcli.curvature.tracer import Apart, Function, Recorder, Reference, Step, Trace, Untraceable, memory
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator

@@ -11,7 +11,7 @@ from ihcli.curvature.graph import Node, plain
 if TYPE_CHECKING:
     from torch import Tensor
 
-    from ihcli.curvature.sweep import Pass
+    from ihcli.curvature.sweep import ForwardSweep
 
 # On a CPU, products of at least so many operations gain by being called one by one: the batched routine is slower at
 # them (by up to three times), and another library may stand behind `mm`.
@@ -58,7 +58,7 @@ def _dense(z: Tensor) -> Tensor:
     return z if z.is_contiguous() or z.t().is_contiguous() else z.contiguous()
 
 
-def by_sample(run: Pass, tangent: Tensor, node: Node) -> Tensor:
+def by_sample(run: ForwardSweep, tangent: Tensor, node: Node) -> Tensor:
     """Tangents (U, *shape) as (B, U, n)."""
     if plain(node):
         return tangent.transpose(0, 1).reshape(run.batch, tangent.shape[0], -1)
@@ -66,7 +66,7 @@ def by_sample(run: Pass, tangent: Tensor, node: Node) -> Tensor:
     return split.movedim(node.axis + 2, 0).reshape(run.batch, tangent.shape[0], -1)
 
 
-def square_sum(run: Pass, node: Node, tangent: Tensor, weight: Tensor) -> None:
+def square_sum(run: ForwardSweep, node: Node, tangent: Tensor, weight: Tensor) -> None:
     """Half += Σ w ż_u ż_v for every sample."""
     rows = by_sample(run, tangent, node)
     weighted = rows * by_sample(run, weight.expand(tangent.shape[1:]).unsqueeze(0), node)
@@ -81,18 +81,18 @@ def square_sum(run: Pass, node: Node, tangent: Tensor, weight: Tensor) -> None:
             run.half[:, own, rest].add_(products(left, rows[:, rest].mT), alpha=2)
 
 
-def pair_sum(run: Pass, node: Node, left: Tensor, right: Tensor) -> None:
+def pair_sum(run: ForwardSweep, node: Node, left: Tensor, right: Tensor) -> None:
     """Half += Σ l_u r_v for every sample."""
     add_products(run.half, by_sample(run, left, node), by_sample(run, right, node).mT)
 
 
-def _group_sum(run: Pass, left: Tensor, right: Tensor) -> None:
+def _group_sum(run: ForwardSweep, left: Tensor, right: Tensor) -> None:
     """Half += Σ l rᵀ over (n, U, m) that holds several for every sample."""
     found = products(left, right.mT).view(run.batch, -1, run.units, run.units)
     run.half.add_(found.sum(1))
 
 
-def elementwise(run: Pass, node: Node, factors: tuple[Tensor, Tensor], adjoint: Tensor) -> None:
+def elementwise(run: ForwardSweep, node: Node, factors: tuple[Tensor, Tensor], adjoint: Tensor) -> None:
     """The term of an elementwise product: Σ ȳ ȧ_u ḃ_v, summed first where one factor is broadcast."""
     a, b = sorted(factors, key=lambda factor: -factor.numel())
     weighted = a * adjoint
@@ -113,7 +113,7 @@ def linear(tangent: Tensor, weight: Tensor) -> Tensor:
     return out.permute(*(order.index(axis) for axis in range(lead)), lead)
 
 
-def contracted(run: Pass, node: Node, pair: tuple[Node, Node], alpha: float) -> Tensor:
+def contracted(run: ForwardSweep, node: Node, pair: tuple[Node, Node], alpha: float) -> Tensor:
     """The tangents of a product of matrices x y, and its term."""
     left, right = pair
     a, b = run.tangent(left, node), run.tangent(right, node)
@@ -133,7 +133,9 @@ def contracted(run: Pass, node: Node, pair: tuple[Node, Node], alpha: float) -> 
     return total.mul_(alpha) if alpha != 1 else total
 
 
-def _alike(run: Pass, values: tuple[Tensor, Tensor], tangents: tuple[Tensor, Tensor], adjoint: Tensor) -> Tensor:
+def _alike(
+    run: ForwardSweep, values: tuple[Tensor, Tensor], tangents: tuple[Tensor, Tensor], adjoint: Tensor
+) -> Tensor:
     """ȧ_u y + x ḃ_u for batches of matrices (…, t, k) and (…, k, s), and the term of their product.
 
     Laid out (…, t, U, k) and (…, k, U, s), both products give (…, t, U, s): one large product a batch each.
@@ -156,7 +158,7 @@ def _alike(run: Pass, values: tuple[Tensor, Tensor], tangents: tuple[Tensor, Ten
     return out.view(*lead, t, units, s).movedim(-2, 0)
 
 
-def _between_positions(run: Pass, node: Node, pair: tuple[Node, Node], alpha: float) -> Tensor:
+def _between_positions(run: ForwardSweep, node: Node, pair: tuple[Node, Node], alpha: float) -> Tensor:
     """The product of two factors whose tangents are compact: positions t of the left, s of the right.
 
     ẏ_u[t, s] = [t ∈ u] (ȧ y)[t, s] + [s ∈ u] (x ḃ)[t, s], and H_uv += Σ_{t ∈ u, s ∈ v} ȳ (ȧ ḃ).
@@ -178,7 +180,7 @@ def _between_positions(run: Pass, node: Node, pair: tuple[Node, Node], alpha: fl
     return out.movedim(-2, 0)
 
 
-def _broadcast(run: Pass, node: Node, pair: tuple[Node, Node], adjoint: Tensor) -> Tensor:
+def _broadcast(run: ForwardSweep, node: Node, pair: tuple[Node, Node], adjoint: Tensor) -> Tensor:
     """The same for factors that broadcast."""
     a, b = (run.aligned(run.tangent(source, node), source, node) for source in pair)
     total = torch.matmul(a, run.value(pair[1])) + torch.matmul(run.value(pair[0]), b)

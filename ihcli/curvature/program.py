@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ihcli.curvature.blocks import GPU_TOGETHER, TOGETHER, entries, peak, schedule
+from ihcli.curvature.decompositions import parts
 from ihcli.curvature.functional import without_mutation
 from ihcli.curvature.graph import SECOND, Graph, Node, call, capture, nodes_in
-from ihcli.curvature.parts import parts
-from ihcli.curvature.places import places
-from ihcli.curvature.recorder import Function, Untraceable
+from ihcli.curvature.position_axes import places
 from ihcli.curvature.rules import FIRST_ONLY, KINKS, RULES
 from ihcli.curvature.simplify import SHAPES, simplify
-from ihcli.curvature.sweep import Evaluation, Pass, evaluate
+from ihcli.curvature.sweep import Evaluation, ForwardSweep, evaluate
+from ihcli.curvature.tiling import GPU_TOGETHER, TOGETHER, entries, peak, schedule
+from ihcli.curvature.tracer import Function, Untraceable
 from ihcli.errors import DeviceError, IhError, UsageError
 
 if TYPE_CHECKING:
@@ -175,7 +175,7 @@ class Program:
         return gradient, hessian
 
     def _along(self, evaluation: Evaluation, delta: Tensor, groups: Tensor, units: int) -> tuple[Tensor, Tensor]:
-        sweep = Pass(evaluation, delta, groups, units, self.positions)
+        sweep = ForwardSweep(evaluation, delta, groups, units, self.positions)
         sweep.sweep(self.graph, self.steps, self._readers, lambda run, node: RULES[node.name].carry(run, node))
         return sweep.along(evaluation.gradient), sweep.hessian()
 

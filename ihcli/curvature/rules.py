@@ -14,9 +14,9 @@ from ihcli.curvature import products
 from ihcli.curvature.graph import Node
 
 if TYPE_CHECKING:
-    from ihcli.curvature.sweep import Pass
+    from ihcli.curvature.sweep import ForwardSweep
 
-Carry = Callable[["Pass", Node], Any]
+Carry = Callable[["ForwardSweep", Node], Any]
 aten = torch.ops.aten
 
 
@@ -53,7 +53,7 @@ def _two_sided(node: Node) -> bool:
 # ---------------------------------------------------------------------------------------------------------- linear
 
 
-def _shifted(run: Pass, node: Node) -> Any:
+def _shifted(run: ForwardSweep, node: Node) -> Any:
     """An operation on shapes: the same on every unit's tangent, its axes one further where units come first."""
     source = node.args[0]
     tangent = run.tangent(source, node)
@@ -101,7 +101,7 @@ _SHIFTS: dict[str, Callable[..., Any]] = {
 }
 
 
-def _mapped(run: Pass, node: Node) -> Any:
+def _mapped(run: ForwardSweep, node: Node) -> Any:
     """Any operation linear in its first argument alone, by the batching rule that PyTorch has for it."""
     tangent = run.tangent(node.args[0], node)
     rest, keywords = run.arguments(node)[1:], run.keywords(node)
@@ -110,7 +110,7 @@ def _mapped(run: Pass, node: Node) -> Any:
     return torch.vmap(lambda t: node.target(t, *rest, **keywords))(tangent)
 
 
-def _padded(run: Pass, node: Node) -> Any:
+def _padded(run: ForwardSweep, node: Node) -> Any:
     """Padding with a constant: what is added to x is none of its tangent's, which gets zeros."""
     arguments = dict(zip(("input", "pad", "mode", "value"), node.args, strict=False)) | dict(node.kwargs)
     if node.name == "pad" and arguments.get("mode", "constant") != "constant":
@@ -119,7 +119,7 @@ def _padded(run: Pass, node: Node) -> Any:
     return torch.nn.functional.pad(run.tangent(node.args[0], node), widths)
 
 
-def _sum(run: Pass, node: Node) -> Any:
+def _sum(run: ForwardSweep, node: Node) -> Any:
     source = node.args[0]
     tangent = run.tangent(source, node)
     rank = len(source.shape)
@@ -133,7 +133,7 @@ def _sum(run: Pass, node: Node) -> Any:
     return tangent.mean(places, keepdim=keep) if node.name == "mean" else tangent.sum(places, keepdim=keep)
 
 
-def _add(run: Pass, node: Node) -> Any:
+def _add(run: ForwardSweep, node: Node) -> Any:
     """A + alpha b, either of which may be constant."""
     sign = {"add": 1, "sub": -1, "rsub": -1}[node.name]
     scale = sign * (node.args[2] if len(node.args) > 2 else node.kwargs.get("alpha", 1))  # noqa: PLR2004
@@ -154,11 +154,11 @@ def _add(run: Pass, node: Node) -> Any:
     return torch.add(a, b, alpha=scale)
 
 
-def _neg(run: Pass, node: Node) -> Any:
+def _neg(run: ForwardSweep, node: Node) -> Any:
     return run.tangent(node.args[0], node).neg()
 
 
-def _where(run: Pass, node: Node) -> Any:
+def _where(run: ForwardSweep, node: Node) -> Any:
     condition, left, right = node.args[:3]
     a, b = run.tangent(left, node), run.tangent(right, node)
     zero = run.half.new_zeros(())
@@ -167,13 +167,13 @@ def _where(run: Pass, node: Node) -> Any:
     return run.widened(torch.where(run.value(condition), a, b), node)
 
 
-def _masked_fill(run: Pass, node: Node) -> Any:
+def _masked_fill(run: ForwardSweep, node: Node) -> Any:
     source, mask = node.args[:2]
     tangent = run.widened(run.aligned(run.tangent(source, node), source, node), node)
     return torch.where(run.value(mask), torch.zeros((), dtype=tangent.dtype, device=tangent.device), tangent)
 
 
-def _joined(run: Pass, node: Node) -> Any:
+def _joined(run: ForwardSweep, node: Node) -> Any:
     """Cat and stack: zeros stand for the tangents of constants."""
     parts = node.args[0]
     axis = node.args[1] if len(node.args) > 1 else node.kwargs.get("dim", 0)
@@ -193,7 +193,7 @@ def _joined(run: Pass, node: Node) -> Any:
     return getattr(torch, node.name)(filled, dim=axis % rank + lead)
 
 
-def _put(run: Pass, node: Node) -> Any:
+def _put(run: ForwardSweep, node: Node) -> Any:
     """A part of a tensor replaced: linear in both."""
     whole, part = node.args[0], node.args[2 if node.name == "index_put" else 1]
     a, b = run.tangent(whole, node), run.tangent(part, node)
@@ -209,14 +209,14 @@ def _put(run: Pass, node: Node) -> Any:
     return out
 
 
-def _linear(run: Pass, node: Node) -> Any:
+def _linear(run: ForwardSweep, node: Node) -> Any:
     return products.linear(run.tangent(node.args[0], node), run.value(node.args[1]))
 
 
 # -------------------------------------------------------------------------------------------------------- bilinear
 
 
-def _mul(run: Pass, node: Node) -> Any:
+def _mul(run: ForwardSweep, node: Node) -> Any:
     left, right = node.args[:2]
     a, b = run.tangent(left, node), run.tangent(right, node)
     if a is None or b is None:
@@ -231,14 +231,14 @@ def _mul(run: Pass, node: Node) -> Any:
     return torch.addcmul(a * run.value(right), b, run.value(left))
 
 
-def _divided(run: Pass, node: Node) -> Any:
+def _divided(run: ForwardSweep, node: Node) -> Any:
     """Division by a constant: divisions by what depends on the input were rewritten as products."""
     source, divisor = node.args[:2]
     value = run.value(divisor) if isinstance(divisor, Node) else divisor
     return run.widened(run.aligned(run.tangent(source, node), source, node) / value, node)
 
 
-def _matmul(run: Pass, node: Node) -> Any:
+def _matmul(run: ForwardSweep, node: Node) -> Any:
     left, right = node.args[:2]
     if node.name == "baddbmm":
         base, left, right = node.args
@@ -257,7 +257,7 @@ def _two_matrices(node: Node) -> bool:
 # ------------------------------------------------------------------------------------------------------- pointwise
 
 
-def _pointwise(run: Pass, node: Node) -> Any:
+def _pointwise(run: ForwardSweep, node: Node) -> Any:
     """Y = φ(z): ẏ_u = φ'(z) ż_u, and H_uv += Σ ȳ φ''(z) ż_u ż_v."""
     source = node.args[0]
     first, second = _derivatives(run, node)
@@ -266,7 +266,7 @@ def _pointwise(run: Pass, node: Node) -> Any:
     return tangent.mul_(first) if run.spent(source, node) else tangent * first
 
 
-def _derivatives(run: Pass, node: Node) -> tuple[Tensor, Tensor]:
+def _derivatives(run: ForwardSweep, node: Node) -> tuple[Tensor, Tensor]:
     """φ' and φ'', by autograd on the values alone (their size does not grow with the units); GELU by its formula.
 
     φ(z) = z N(z) with N the normal distribution and n its density: φ' = N + z n, φ'' = n (2 − z²).
@@ -288,7 +288,7 @@ def _derivatives(run: Pass, node: Node) -> tuple[Tensor, Tensor]:
 # ------------------------------------------------------------------------------------------------- softmax and norms
 
 
-def _softmax(run: Pass, node: Node) -> Any:
+def _softmax(run: ForwardSweep, node: Node) -> Any:
     """Ṗ_u = P e_u with e_u = ż_u − ⟨P, ż_u⟩, and H_uv += Σ (ȳ − ⟨ȳ, P⟩) P e_u e_v."""
     source, axis = node.args[:2]
     axis = axis % len(node.shape) - len(node.shape)
@@ -301,7 +301,7 @@ def _softmax(run: Pass, node: Node) -> Any:
     return tangent.mul_(probability)
 
 
-def _log_softmax(run: Pass, node: Node) -> Any:
+def _log_softmax(run: ForwardSweep, node: Node) -> Any:
     """ẏ_u = ż_u − ⟨P, ż_u⟩ =: e_u, and H_uv −= (Σ ȳ) Σ P e_u e_v."""
     source, axis = node.args[:2]
     axis = axis % len(node.shape) - len(node.shape)
@@ -312,7 +312,7 @@ def _log_softmax(run: Pass, node: Node) -> Any:
     return result
 
 
-def _logsumexp(run: Pass, node: Node) -> Any:
+def _logsumexp(run: ForwardSweep, node: Node) -> Any:
     """ẏ_u = ⟨P, ż_u⟩, and H_uv += ȳ Σ P (ż_u − ẏ_u)(ż_v − ẏ_v)."""
     source, axes = node.args[:2]
     keep = bool(node.args[2]) if len(node.args) > 2 else bool(node.kwargs.get("keepdim", False))  # noqa: PLR2004
@@ -329,7 +329,7 @@ def _logsumexp(run: Pass, node: Node) -> Any:
     return mean if keep else mean.squeeze(tuple(places))
 
 
-def _layer_norm(run: Pass, node: Node) -> Any:
+def _layer_norm(run: ForwardSweep, node: Node) -> Any:
     """N = c r with c = z − mean z, r = (mean c² + ε)^−½, y = w n + b.
 
     ṅ_u = r (ċ_u − n a_u), a_u = mean(n ċ_u), and with ȳ' = w ȳ at every position

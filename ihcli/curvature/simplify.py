@@ -20,7 +20,7 @@ from ihcli.curvature.graph import (
     call,
     rebuilt,
 )
-from ihcli.curvature.recorder import Untraceable
+from ihcli.curvature.tracer import Untraceable
 
 aten = torch.ops.aten
 

@@ -10,14 +10,14 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor
 
-from ihcli.curvature.blocks import Segment
 from ihcli.curvature.graph import Graph, Node, call, plain, resolved
 from ihcli.curvature.products import pair_sum, square_sum
+from ihcli.curvature.tiling import Segment
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
-    Carry = Callable[["Pass", Node], Tensor]
+    Carry = Callable[["ForwardSweep", Node], Tensor]
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def evaluate(graph: Graph, curved: Sequence[Node], points: Tensor, constants: di
     return Evaluation({key: _detached(value) for key, value in values.items()}, adjoints, found[0])
 
 
-class Pass:
+class ForwardSweep:
     """The tangents of one batch of points and the half of the Hessian gathered so far: what the rules work with.
 
     The Hessian is H = A + Aᵀ: every rule adds to A (`half`) one of its two symmetric terms. What compact tangents add
@@ -224,7 +224,7 @@ class Pass:
         for node in segment.nodes:
             self._release(node)
 
-    def _part(self, segment: Segment, window: tuple[int, int], whole: dict[int, Tensor]) -> Pass:
+    def _part(self, segment: Segment, window: tuple[int, int], whole: dict[int, Tensor]) -> ForwardSweep:
         """The same pass over a part of an axis: values, adjoints and arguments cut, sums shared, outputs collected."""
         part, axis = copy.copy(self), segment.axis
         part.windows = {**self.windows, axis: window}

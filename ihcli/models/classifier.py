@@ -14,13 +14,13 @@ from ihcli.errors import BaselineError
 from ihcli.models import encoding, preflight, targets
 from ihcli.models.adapter import Adapter
 from ihcli.models.baselines import Baselines, baseline_ids
+from ihcli.models.discontinuities import Choices
 from ihcli.models.encoding import EncodedText
-from ihcli.models.jumps import Choices
 from ihcli.models.score import Score, evaluate
 from ihcli.models.smoothing import LARGEST_GAP, SHARPNESS, names, observe
 from ihcli.results import ModelInfo, Prediction, Surrogate, Target
 
-Problem = Literal["single_label", "multi_label", "regression"]
+ProblemType = Literal["single_label", "multi_label", "regression"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -29,7 +29,7 @@ class LoadedClassifier:
 
     info: ModelInfo
     labels: tuple[str, ...]
-    problem: Problem
+    problem: ProblemType
     max_tokens: int
     device: torch.device
     dtype: torch.dtype

@@ -16,9 +16,9 @@ import torch
 from ihcli.config import ModelSection, RunConfig
 from ihcli.errors import DeviceError, IhError, ModelError
 from ihcli.models.adapter import choose
-from ihcli.models.classifier import LoadedClassifier, Problem
+from ihcli.models.classifier import LoadedClassifier, ProblemType
+from ihcli.models.discontinuities import Choices, choices
 from ihcli.models.encoding import encode
-from ihcli.models.jumps import Choices, choices
 from ihcli.models.preflight import SAMPLE
 from ihcli.models.score import Score
 from ihcli.models.smoothing import names, observe
@@ -346,7 +346,7 @@ def _refusal(section: ModelSection, settings: dict[str, Any], error: Exception) 
     return f"{section.name}: cannot be loaded ({type(error).__name__}: {_first_line(error)})."
 
 
-def _problem(config: Any) -> Problem:
+def _problem(config: Any) -> ProblemType:
     stated = getattr(config, "problem_type", None)
     if stated == "multi_label_classification":
         return "multi_label"

@@ -10,7 +10,6 @@ from torch import Tensor
 
 from ihcli.attribution.estimate import Estimate, estimate
 from ihcli.attribution.forward import Choice, ForwardEngine, choose
-from ihcli.attribution.memory import memory_limit
 from ihcli.attribution.path import Path
 from ihcli.config import BaselineSection, RunConfig
 from ihcli.errors import PreflightError
@@ -19,6 +18,7 @@ from ihcli.models.encoding import EncodedText
 from ihcli.models.score import Score
 from ihcli.models.smoothing import SMOOTHED
 from ihcli.results import Target
+from ihcli.runtime.memory import memory_limit
 
 if TYPE_CHECKING:
     from ihcli.models.baselines import Baselines

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 
 from ihcli.config import CheckSection
-from ihcli.regression.audit import audit
+from ihcli.regression.consistency import audit
 from ihcli.regression.findings import Entry, Finding, Kind, Rank, Severity, count, names, one_line
 from ihcli.regression.identity import ONE_SIDED, compare_identity, order_of, same_text, same_units
 from ihcli.regression.ranking import Ranking, compare_rankings

@@ -8,8 +8,8 @@ from pathlib import Path, PurePosixPath
 from ihcli.config import CheckSection
 from ihcli.errors import UsageError
 from ihcli.output import slug, write_files
-from ihcli.regression.audit import audit
 from ihcli.regression.compare import compare
+from ihcli.regression.consistency import audit
 from ihcli.regression.findings import Entry, Finding, Kind, Report, Severity
 from ihcli.regression.recorded import RESULT, SIBLINGS, Recorded, is_store, read_index, write_index
 from ihcli.results import Explanation

@@ -1,0 +1,89 @@
+"""How many nodes and rows fit: an estimate from what autograd keeps for one node, and the limit it is held to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from ihcli.attribution.path import Path
+from ihcli.errors import DeviceError, UsageError
+from ihcli.runtime.memory import memory_limit
+
+GRAPH = 3.0
+"""Bytes of the twice differentiable graph of one node, as a multiple of what one forward pass keeps."""
+ROW = 2.6
+"""Bytes of one row's vectorised product, likewise (1.9 to 2.6 were seen for 1 to 30 rows at 30 and 120 tokens)."""
+CACHE_BYTES = 1 << 30
+"""Beyond this much at once, larger batches bring no speed (the products are compute-bound long before)."""
+
+
+def _require_scalar_field(value: object) -> None:
+    """Raise `UsageError` where f does not map (1, …) to (1,) in a way that autograd can follow."""
+    if not isinstance(value, Tensor) or value.shape != (1,):
+        shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
+        message = f"f must map a batch (B, …) to a tensor (B,); of one input it made {shown}."
+        raise UsageError(message)
+    if not value.requires_grad:
+        message = (
+            "f has no derivative that autograd can follow: it computes under no_grad, detaches, or does not depend on "
+            "its input."
+        )
+        raise UsageError(message)
+
+
+@dataclass(frozen=True, slots=True)
+class Footprint:
+    """What one node keeps alive, and how much may be used."""
+
+    saved: int
+    """Bytes that a forward pass of one node keeps for its backward pass."""
+    limit: int
+
+    @classmethod
+    def measure(cls, f: Callable[[Tensor], Tensor], path: Path, limit: int | None = None) -> "Footprint":
+        """Run f once on the baseline and count; `limit` in bytes, by default a safe share of what is free.
+
+        Raises `DeviceError` when one row of one node does not fit, `UsageError` where f is no scalar field.
+        """
+        seen: dict[int, int] = {}
+
+        def keep(tensor: Tensor) -> Tensor:
+            storage = tensor.untyped_storage()
+            if tensor.requires_grad or tensor.grad_fn is not None or not tensor.is_leaf:
+                seen[storage.data_ptr()] = storage.nbytes()
+            return tensor.detach()  # itself, it would hold the graph that holds it, for ever
+
+        with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+            point = path.points(torch.ones(1, dtype=path.delta.dtype, device=path.delta.device)).requires_grad_()
+            value = f(point)
+        _require_scalar_field(value)
+        del value
+        saved = sum(seen.values()) + 1
+        limit = memory_limit(path.delta.device, limit)
+        found = cls(saved, limit)
+        least = found.bytes(1, 1)
+        if least > limit:
+            message = (
+                f"{limit / 1e6:.1f} MB is too little for one row of one node, which takes about {least / 1e6:.1f} MB. "
+                f"Give --memory {least // 10**6 + 1}MB or more."
+            )
+            raise DeviceError(message)
+        return found
+
+    def bytes(self, nodes: int, rows: int) -> int:
+        """Estimated peak of second order for that many nodes and rows at once."""
+        return int(self.saved * nodes * (GRAPH + ROW * rows))
+
+    def nodes_first_order(self) -> int:
+        """Nodes of one gradient batch."""
+        return max(1, min(self.limit, CACHE_BYTES) // (2 * self.saved))
+
+    def nodes_second_order(self, rows: int) -> int:
+        """Nodes whose graphs and `rows` rows fit together; one when rows must be cut instead."""
+        return max(1, int(min(self.limit, CACHE_BYTES) / (self.saved * (GRAPH + ROW * rows))))
+
+    def rows_second_order(self, rows: int) -> int:
+        """Rows of one vectorised product."""
+        nodes = self.nodes_second_order(rows)
+        return max(1, min(rows, int((self.limit / (self.saved * nodes) - GRAPH) / ROW)))

@@ -1,0 +1,114 @@
+"""Ray: the same rows and numbers as in one process, also when a worker is killed."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from cluster_run import CONFIG
+from corpora import StandIn
+
+from ihcli.cli.batch import _engine
+from ihcli.corpus import iter_explanations
+from ihcli.corpus.cluster import WINDOW_ROWS, Ledger, RayEngine, _windows
+from ihcli.corpus.local import LocalEngine
+from ihcli.corpus.readers import Row
+from ihcli.corpus.records import Keyed
+from ihcli.corpus.running import Job, run
+from ihcli.errors import DeviceError, UsageError
+from ihcli.results import Explanation
+from ihcli.runtime.onednn import fast_products
+
+SUPPORT = Path(__file__).parents[1] / "support"
+TEXTS = ["not bad", "a fine film", "never dull", "good", "", "no plot at all", "it is good", "a bad film", "so dull"]
+HAS_RAY = importlib.util.find_spec("ray") is not None
+
+
+@pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed: pip install 'ihcli[ray]'")
+def test_two_workers_of_which_one_is_killed_give_what_one_process_gives(tmp_path: Path) -> None:
+    import torch
+
+    from ihcli.pipeline import Explainer
+
+    source = tmp_path / "in.txt"
+    source.write_text("\n".join(TEXTS) + "\n", encoding="utf-8")
+    ran = subprocess.run(
+        [sys.executable, SUPPORT / "cluster_run.py", source, tmp_path / "cluster", tmp_path / "mark"],
+        env={**os.environ, "PYTHONPATH": str(SUPPORT)},
+        cwd=SUPPORT.parents[1],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.split()[-2:] == ["9", "1"]
+    assert (tmp_path / "mark").exists()  # a worker did die
+    explainer, threads = Explainer(CONFIG), torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        with fast_products():
+            # begun on the cluster, finished here: nothing is left to do
+            assert run(Job(str(source), tmp_path / "cluster"), explainer).skipped == len(TEXTS)
+            run(Job(str(source), tmp_path / "here"), explainer, LocalEngine(explainer))
+    finally:
+        torch.set_num_threads(threads)
+    there, here = (dict(iter_explanations(tmp_path / name)) for name in ("cluster", "here"))
+    assert there.keys() == here.keys()
+    for name, expected in here.items():
+        found = there[name]
+        if isinstance(expected, str):
+            assert found == expected
+            continue
+        assert isinstance(found, Explanation)
+        scale = np.abs(expected.ih).max()
+        np.testing.assert_allclose(found.ih, expected.ih, rtol=0, atol=1e-6 * scale)
+        np.testing.assert_allclose(found.ig, expected.ig, rtol=0, atol=1e-6 * scale)
+
+
+def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(UsageError, match=r"pip install 'ihcli\[ray\]'"):
+        _engine("ray", StandIn(), None)  # type: ignore[arg-type]
+
+
+def test_the_ledger_counts_what_was_begun_and_never_ended() -> None:
+    ledger = Ledger()
+    assert [ledger.begin("a"), ledger.begin("a"), ledger.begin("b")] == [1, 2, 1]
+    ledger.end("a")
+    assert [ledger.begin("a"), ledger.begin("b")] == [1, 2]
+
+
+def test_windows_hold_whole_groups_and_every_row() -> None:
+    keyed = [Keyed(Row(k, k, None, "x"), "00", "x") for k in range(WINDOW_ROWS + 9)]
+    groups = [keyed[k : k + 8] for k in range(0, len(keyed), 8)]
+    windows = list(_windows(iter(groups)))
+    assert [sum(map(len, window)) for window in windows] == [WINDOW_ROWS, 9]
+    assert [row for window in windows for group in window for row in group] == keyed
+
+
+@pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed: pip install 'ihcli[ray]'")
+def test_workers_are_as_many_as_the_cluster_carries(monkeypatch: pytest.MonkeyPatch) -> None:
+    import ray
+
+    def engine(workers: int | None = None, **runtime: object) -> RayEngine:
+        return RayEngine(StandIn({"runtime": runtime}), workers)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 10.0, "GPU": 3.0, "memory": 9.1e10})
+    assert engine()._share() == {"num_cpus": 1, "num_gpus": 1}
+    assert engine()._count(engine()._share()) == 3
+    on_cpu = engine(device="cpu", threads=4)
+    assert on_cpu._share() == {"num_cpus": 4}
+    assert on_cpu._count(on_cpu._share()) == 2
+    assert engine(2)._count(engine()._share()) == 2
+    with pytest.raises(DeviceError, match=r"10 CPUs and 3 GPUs, which carry 3 workers .* 9 are wanted"):
+        engine(9)._count(engine()._share())
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 10.0, "memory": 7e9})
+    assert engine()._count(engine()._share()) == 2
+    assert engine(8)._count(engine()._share()) == 8
+    monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
+    assert engine()._share() == {"num_cpus": 1}
+    with pytest.raises(DeviceError, match="carry 0 workers"):
+        engine(device="cuda")._count(engine(device="cuda")._share())

@@ -1,0 +1,1 @@
+"""Evaluation: does an explanation mean anything?  Faithfulness metrics, their intervals over texts, and tables."""

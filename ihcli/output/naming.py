@@ -1,32 +1,78 @@
-"""The folder name of one text."""
+"""Names of folders: one for each text, and none that leads out of the folder it is meant for."""
 
 import hashlib
 import re
 import unicodedata
+from pathlib import Path, PurePosixPath, PureWindowsPath
+
+from ihcli.errors import OutputError
 
 _LENGTH = 48
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{n}" for device in ("com", "lpt") for n in range(10))}
 
 
 def slug(text: str, pair: str | None = None) -> str:
-    """A readable, portable folder name: `This movie was not bad.` gives `this-movie-was-not-bad`.
+    """A readable, portable folder name that depends on the text alone: `not bad` gives `not-bad`.
 
-    Eight hexadecimal digits of the text's SHA-256 follow whenever the name alone could also be another text's: it was
-    cut, lost a letter, or lost a sign other than spaces and a final full stop; and always for a pair of texts.
+    The plain name belongs to the text that consists of its words in lower case with single spaces between them. Every
+    other text (capitals, punctuation, other spaces or letters, too long, a pair) gets eight hexadecimal digits of its
+    SHA-256 behind the words, so that two texts do not share a folder.
     """
-    if pair is not None:
-        digest = hashlib.sha256(f"{text}\0{pair}".encode("utf-8", "surrogatepass")).hexdigest()[:8]
-        name = "-".join(re.findall(r"[a-z0-9]+", unicodedata.normalize("NFKC", f"{text} {pair}").casefold()))
-        return f"{name[:_LENGTH].rstrip('-') or 'texts'}-{digest}"
-    folded = unicodedata.normalize("NFKC", text).strip().casefold()
-    words = re.findall(r"[a-z0-9]+", folded)
-    name = "-".join(words)
-    exact = re.sub(r"\s+", "-", folded.removesuffix(".").rstrip()) == name
-    if len(name) > _LENGTH:
-        exact = False
-        shorter = name[: _LENGTH + 1].rsplit("-", 1)[0]
-        name = shorter if len(shorter) <= _LENGTH else name[:_LENGTH]
-    if exact and name and name not in _RESERVED:
+    words = _words(text if pair is None else f"{text} {pair}")
+    name = _shortened(words) if pair is None else "-".join(words)[:_LENGTH].rstrip("-")
+    if pair is None and text == " ".join(words) and _is_whole(name, words):
         return name
-    digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()[:8]
-    return f"{name or 'text'}-{digest}"
+    return _with_digest(name or ("text" if pair is None else "texts"), text if pair is None else f"{text}\0{pair}")
+
+
+def name_of_id(identifier: str) -> str:
+    """The folder name of a row that has an id: the id itself where it is portable, else its words and a digest."""
+    words = _words(identifier)
+    name = _shortened(words)
+    if identifier == "-".join(words) and _is_whole(name, words):
+        return name
+    return _with_digest(name or "text", identifier)
+
+
+def recorded_names(text: str, pair: str | None = None) -> tuple[str, ...]:
+    """The names under which the text may have been recorded: its own, then the one without a digest of ih 0.1.0."""
+    earlier = _shortened(_words(text)) if pair is None else ""
+    return tuple(dict.fromkeys(name for name in (slug(text, pair), earlier) if name))
+
+
+def path_inside(folder: Path, name: str) -> Path:
+    """`folder / name`, for a relative name that stays in the folder, also through its links; raises `OutputError`."""
+    parts = PurePosixPath(name).parts
+    plain = (
+        bool(parts)
+        and not PurePosixPath(name).is_absolute()
+        and not PureWindowsPath(name).anchor
+        and not {"\\", "\0"} & set(name)
+        and ".." not in parts
+    )
+    if plain and (folder / name).resolve().is_relative_to(folder.resolve()):
+        return folder / name
+    message = f"The name {name!r} leads out of {folder}. Nothing is written there; give the entry a plain name."
+    raise OutputError(message)
+
+
+def _words(text: str) -> list[str]:
+    return re.findall(r"[a-z0-9]+", unicodedata.normalize("NFKC", text).casefold())
+
+
+def _shortened(words: list[str]) -> str:
+    """The words with hyphens between them, cut at a word where they are too long for a name."""
+    name = "-".join(words)
+    if len(name) <= _LENGTH:
+        return name
+    shorter = name[: _LENGTH + 1].rsplit("-", 1)[0]
+    return shorter if len(shorter) <= _LENGTH else name[:_LENGTH]
+
+
+def _is_whole(name: str, words: list[str]) -> bool:
+    """Whether the name holds all of the words, and every file system takes it."""
+    return bool(name) and name == "-".join(words) and name not in _RESERVED
+
+
+def _with_digest(name: str, content: str) -> str:
+    return f"{name}-{hashlib.sha256(content.encode('utf-8', 'surrogatepass')).hexdigest()[:8]}"

@@ -11,7 +11,7 @@ from explanations import make_explanation
 
 from ihcli import output
 from ihcli.errors import OutputError, UsageError
-from ihcli.output import slug, write_files
+from ihcli.output import write_files
 from ihcli.results import Explanation, Unit
 
 
@@ -110,34 +110,3 @@ def test_a_folder_that_is_a_file_is_one_message(tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("", encoding="utf-8")
     with pytest.raises(OutputError, match="cannot be written"):
         write_files(make_explanation(2), tmp_path / "taken", ["json"])
-
-
-@pytest.mark.parametrize(
-    ("text", "name"),
-    [
-        ("this movie was not bad", "this-movie-was-not-bad"),
-        ("This movie was not bad.", "this-movie-was-not-bad"),
-        ("A charming disaster from start to finish", "a-charming-disaster-from-start-to-finish"),
-    ],
-)
-def test_plain_texts_have_plain_folders(text: str, name: str) -> None:
-    assert slug(text) == name
-
-
-def test_pairs_never_share_a_name_with_each_other_or_a_text() -> None:
-    names = [slug("a man", "sleeps outside"), slug("a man sleeps", "outside"), slug("a man sleeps outside")]
-    assert len(set(names)) == 3
-    assert names[0].startswith("a-man-sleeps-outside-")
-    assert slug("好", "x" * 100).startswith("x" * 40)
-
-
-def test_texts_that_could_share_a_name_get_a_digest() -> None:
-    texts = ["bad!", "bad?", "bäd", "bd", "这部电影", "那部电影", "", "...", "word " * 40, "word " * 41, "con", "con!"]
-    names = [slug(text) for text in texts]
-    assert len(set(names)) == len(texts)
-    assert slug("这部电影").startswith("text-")
-    for name in names:
-        assert name.isascii()
-        assert 0 < len(name) <= 60
-        assert not set(name) & set('/\\:*?"<>| .')
-    assert slug("con") != "con"

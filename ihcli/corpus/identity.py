@@ -11,7 +11,7 @@ from ihcli.config import RunConfig
 from ihcli.corpus.readers import Row
 from ihcli.corpus.records import Keyed
 from ihcli.errors import ConfigError
-from ihcli.output.naming import slug
+from ihcli.output.naming import name_of_id, slug
 from ihcli.results import ModelInfo
 
 SECTIONS = ("model", "target", "baseline", "units", "attribution", "text")
@@ -126,7 +126,7 @@ class _Times:
 def _base(row: Row) -> str | None:
     """The slug of a row; None for what cannot be read and has no id."""
     if row.id is not None:
-        return slug(row.id)
+        return name_of_id(row.id)
     if row.problem is not None:
         return None
     return slug(row.text, row.text_pair)

@@ -1,26 +1,44 @@
-"""The record of one explanation, its invariants, and its one JSON document.
+"""The record of one explanation: what was explained, the numbers, and how far they may be off.
 
-Tensors become read-only float64 arrays here, once.  A matrix entry that was not computed (`--top`) is NaN in memory and
-null in the document: absent, never zero.
+Arrays are read-only float64. A matrix entry that was not computed (`--top`) is NaN in memory and null in the document.
 """
 
-import dataclasses
 import json
 import math
 import os
-import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+from pydantic import with_config
 
-from ihcli.errors import OutputError, ResultError
+from ihcli.errors import ResultError
+from ihcli.file_writing import write_atomically
+from ihcli.result_files import (
+    EXACT,
+    TOLERANT,
+    Count,
+    Gap,
+    Matrix,
+    Sections,
+    Values,
+    Vector,
+    parse,
+    read_file,
+    to_plain,
+    to_text,
+    validated,
+)
 
 SCHEMA = "ihcli.result/1"
+RESULT = "result.json"
+"""Name of the document in the folder of a result."""
 Array = NDArray[np.float64]
+GAPS = ("completeness_gap", "row_gap", "asymmetry", "quadrature_error")
+"""The numbers of a certificate that say how far the matrix may be off."""
 
 
 def frozen_array(values: ArrayLike) -> Array:
@@ -30,21 +48,38 @@ def frozen_array(values: ArrayLike) -> Array:
     return array
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class Unit:
-    """One explained unit: its text, its character offsets [start, end) in its side's original text, its tokens."""
+    """One row of the matrix: a word, token, sentence or span of the text.
+
+    Attributes:
+        text: The characters of the unit.
+        start: Offset of its first character in the text (or pair) that it stands in.
+        end: Offset behind its last character.
+        tokens: The model's tokens in it.
+        side: `text` or `text_pair`, which the offsets count in.
+    """
 
     text: str
     start: int
     end: int
     tokens: tuple[str, ...]
     side: str = "text"
-    """`text` or `text_pair`: the text that the offsets count in."""
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class ModelInfo:
-    """Which model was explained, down to the digest of its weights."""
+    """The model that was explained.
+
+    Attributes:
+        name: Hub id, local directory, or `bundled`.
+        revision: Branch, tag or commit of a hub model, None where none was given.
+        architecture: Name of the model's class.
+        weights_sha256: SHA-256 of the weights in hexadecimal.
+        dtype: Precision of the computation, `float32` or `float64`.
+    """
 
     name: str
     revision: str | None
@@ -53,81 +88,141 @@ class ModelInfo:
     dtype: str
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class Prediction:
-    """What the model says of the text; for a regressor `probabilities` holds its single output."""
+    """What the model predicts for the text.
+
+    Attributes:
+        label: The predicted label.
+        index: Its place among the model's outputs.
+        probabilities: The probability of each label; of a regressor its one output.
+    """
 
     label: str
-    index: int
+    index: Count
     probabilities: Mapping[str, float]
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class Target:
-    """The explained scalar f: `output` (logit, probability, log-odds) of `label`, minus that of `against`."""
+    """The explained scalar f: an output of one label, minus that of another where `against` is given.
+
+    Attributes:
+        label: The explained label.
+        index: Its place among the model's outputs.
+        output: `logit`, `probability` or `log-odds`.
+        against: The label whose output is subtracted, or None.
+    """
 
     label: str
-    index: int
+    index: Count
     output: str
     against: str | None = None
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class Surrogate:
-    """What replacing kinks by a softplus of sharpness `beta` changed."""
+    """What changed where ReLU-like operations were replaced by a softplus.
+
+    Attributes:
+        beta: Sharpness of the softplus.
+        kinks: The operations that were replaced.
+        f_input_change: f(x) of the smoothed model minus that of the original, in units of f.
+        difference_change: f(x) − f(x′) of the smoothed model minus that of the original, in units of f.
+        label_changed: Whether the smoothed model predicts another label.
+    """
 
     beta: float
     kinks: tuple[str, ...]
-    f_input_change: float
-    """Smoothed minus original f(x)."""
-    difference_change: float
-    """Smoothed minus original f(x) - f(x')."""
+    f_input_change: Gap
+    difference_change: Gap
     label_changed: bool
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class Certificate:
-    """How far the matrix may be off, all in units of f.
+    """How far IG and Γ may be off; gaps and errors are in units of f, and NaN where they are not known.
 
-    completeness_gap = |sum_uv Γ_uv - (f(x) - f(x'))|; row_gap = max_u |sum_v Γ_uv - IG_u|; asymmetry = max_uv
-    |Γ_uv - Γ_vu| before it was made symmetric; quadrature_error = the estimated error of the entry that is furthest
-    off; surrogate_gap = the change in f(x) - f(x') that smoothing caused, None without smoothing.
+    Attributes:
+        completeness_gap: |Σ_uv Γ_uv − (f(x) − f(x′))|.
+        row_gap: max_u |Σ_v Γ_uv − IG_u|.
+        asymmetry: max_uv |Γ_uv − Γ_vu| before the matrix was made symmetric.
+        quadrature_error: The estimated error of the entry that is furthest off.
+        surrogate_gap: By how much smoothing changed f(x) − f(x′); None without smoothing.
+        tolerance: The largest error that was asked for, as a share of the largest |Γ_uv|.
+        converged: Whether row gap and quadrature error are within the tolerance.
+        surrogate: What smoothing changed; None without smoothing.
     """
 
-    completeness_gap: float
-    row_gap: float
-    asymmetry: float
-    quadrature_error: float
+    completeness_gap: Gap
+    row_gap: Gap
+    asymmetry: Gap
+    quadrature_error: Gap
     surrogate_gap: float | None
     tolerance: float
     converged: bool
     surrogate: Surrogate | None = None
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class Quadrature:
-    """How the integral was taken and what it cost."""
+    """How the integral was taken, and what it cost.
+
+    Attributes:
+        rule: Name of the quadrature rule.
+        formulation: Definition of the matrix: `paper`, `article` or `article-code`.
+        nodes: Nodes at which a Hessian was taken.
+        hessian_vector_products: Products of a Hessian with a vector.
+        gradients: Gradients.
+        engine: How second derivatives were taken: `forward` or `reverse`.
+    """
 
     rule: str
     formulation: str
-    nodes: int
-    hessian_vector_products: int
-    gradients: int = 0
+    nodes: Count
+    hessian_vector_products: Count
+    gradients: Count = 0
     engine: str = "reverse"
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class PathProfile:
-    """What was seen along the path: t (N,), f(γ(t)) (N,), and max|H(t)| (N,), NaN where only f was evaluated."""
+    """The score along the path γ(t) from the baseline (t = 0) to the text (t = 1).
 
-    t: Array
-    f: Array
-    curvature: Array
+    Attributes:
+        t: Places on the path (N,).
+        f: f(γ(t)) (N,), in units of f.
+        curvature: max_uv |H_uv(t)| (N,), NaN where only f was evaluated.
+    """
+
+    t: Vector
+    f: Vector
+    curvature: Vector
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays."""
+        for name in ("t", "f", "curvature"):
+            object.__setattr__(self, name, frozen_array(getattr(self, name)))
 
 
+@with_config(EXACT)
 @dataclass(frozen=True, slots=True)
 class Environment:
-    """The versions and the device that made the result."""
+    """Versions and device that made the result.
+
+    Attributes:
+        ihcli: Version of this package.
+        torch: Version of PyTorch.
+        transformers: Version of transformers.
+        python: Version of Python.
+        device: `cpu`, `mps`, or the name of the GPU.
+    """
 
     ihcli: str
     torch: str
@@ -136,12 +231,43 @@ class Environment:
     device: str
 
 
+@with_config(TOLERANT)
 @dataclass(frozen=True, slots=True)
 class Explanation:
     """Integrated Gradients and Integrated Hessians of one text, with their certificate.
 
-    `ig` is (U,), `ih` is (U, U) and symmetric; sum_v ih[u, v] = ig[u] and sum ih = f_input - f_baseline up to the
-    certificate's gaps.  Both are in units of the explained output.
+    Γ_uv = ∫₀¹ −t ln t · H_uv(t) dt + [u = v] ∫₀¹ −ln t · g_u(t) dt, with g and H the first and second derivatives of f
+    along the units of the text (Janizek, Sturmfels and Lee, JMLR 2021, with t = αβ). Σ_v Γ_uv = IG_u and
+    Σ_uv Γ_uv = f(x) − f(x′), up to the gaps of the certificate.
+
+    Attributes:
+        text: The explained text.
+        text_pair: The second text, or None.
+        model: The model that was explained.
+        prediction: What it predicts.
+        target: The explained scalar f.
+        baseline: The input x′ that stands for nothing said: its `kind`, and what that kind needs.
+        units: The U units that the rows stand for.
+        f_input: f(x), f of the text.
+        f_baseline: f(x′), f of the baseline (the mean over a set of baselines).
+        ig: Integrated Gradients (U,), in units of f.
+        ih: Integrated Hessians Γ (U, U), in units of f; NaN where an entry was not computed. A pair stands in it twice.
+        certificate: How far the numbers may be off.
+        quadrature: How the integral was taken.
+        environment: Versions and device.
+        path: The score along the path, or None.
+        config: The configuration by section: with the text enough to make the result again; None if not recorded.
+        ih_spread: Standard deviation of every entry over a set of baselines (U, U), or None.
+        warnings: What a reader of the numbers should know.
+
+    Example:
+        >>> import ihcli
+        >>> result = ihcli.Explanation.load("outputs/this-movie-was-not-bad")
+        >>> i, j, strength = result.pairs()[0]
+        >>> print(f"{result.units[i].text}, {result.units[j].text}: {strength:.1f}")
+        not, bad: 6.0
+        >>> result.ih.shape, result.converged
+        ((5, 5), True)
     """
 
     text: str
@@ -149,20 +275,18 @@ class Explanation:
     model: ModelInfo
     prediction: Prediction
     target: Target
-    baseline: Mapping[str, Any]
+    baseline: Values
     units: tuple[Unit, ...]
     f_input: float
     f_baseline: float
-    ig: Array
-    ih: Array
+    ig: Vector
+    ih: Matrix
     certificate: Certificate
     quadrature: Quadrature
     environment: Environment
     path: PathProfile | None = None
-    config: Mapping[str, Any] | None = None
-    """The effective configuration: enough, with the text, to make the result again."""
-    ih_spread: Array | None = None
-    """Standard deviation of every entry over a set of baselines (U, U)."""
+    config: Sections | None = None
+    ih_spread: Matrix | None = None
     warnings: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
@@ -185,152 +309,192 @@ class Explanation:
         return self.certificate.converged
 
     def pairs(self) -> list[tuple[int, int, float]]:
-        """Known pairs (i, j, Γ_ij), i < j, strongest first; ties by position.
+        """The pairs of units, strongest first.
 
-        The off-diagonal entry is half of what the pair contributes to f(x) - f(x'): the matrix holds it twice.
+        An entry is half of what the pair adds to f(x) − f(x′): the matrix holds it twice.
+
+        Returns:
+            Tuples (i, j, Γ_ij) with i < j in the order of |Γ_ij|, equal ones by position; entries that were not
+            computed are left out.
+
+        Example:
+            >>> import ihcli
+            >>> [(i, j) for i, j, _ in ihcli.Explanation.load("outputs/this-movie-was-not-bad").pairs()[:2]]
+            [(3, 4), (1, 3)]
         """
         rows, columns = np.triu_indices(len(self.units), k=1)
         values = self.ih[rows, columns]
-        found = [(int(i), int(j), float(v)) for i, j, v in zip(rows, columns, values, strict=True) if not math.isnan(v)]
-        return sorted(found, key=lambda pair: (-abs(pair[2]), pair[0], pair[1]))
+        known = [(int(i), int(j), float(v)) for i, j, v in zip(rows, columns, values, strict=True) if not math.isnan(v)]
+        return sorted(known, key=lambda pair: (-abs(pair[2]), pair[0], pair[1]))
 
     def to_dict(self) -> dict[str, Any]:
-        """The document of the result, in plain JSON types."""
-        document: dict[str, Any] = {"schema": SCHEMA}
-        document.update(_plain(self))
-        if self.path is None:
-            del document["path"]
-        if self.ih_spread is None:
-            del document["ih_spread"]
-        return document
+        """The document of the result.
+
+        Returns:
+            The fields in plain JSON types under their names, and `schema`; numbers that are not finite are None.
+
+        Example:
+            >>> import ihcli
+            >>> ihcli.Explanation.load("outputs/this-movie-was-not-bad").to_dict()["schema"]
+            'ihcli.result/1'
+        """
+        document: dict[str, Any] = {"schema": SCHEMA, **to_plain(self)}
+        return {key: value for key, value in document.items() if value is not None or key not in {"path", "ih_spread"}}
 
     def to_json(self) -> str:
-        """The document as text: one key a line, one matrix row a line, full precision, the same bytes every time."""
-        return _layout(self.to_dict()) + "\n"
+        """The document as text, made for diffs.
+
+        Returns:
+            JSON with a key a line, a matrix row a line, every number in full precision, and the same bytes for the same
+            result. Lone surrogates, bidirectional controls and C1 controls are written as escapes.
+
+        Example:
+            >>> import ihcli
+            >>> print(ihcli.Explanation.load("outputs/this-movie-was-not-bad").to_json()[:29])
+            {
+              "schema": "ihcli.result/1"
+        """
+        return to_text(self.to_dict())
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any], source: str = "document") -> Self:
-        """Read a document back; raises `ResultError` that names `source` and what is wrong."""
+        """Read a document back, whose fields are checked one by one; other keys are ignored.
+
+        Args:
+            document: What `to_dict` gives, or a line of `ih export` that was parsed.
+            source: What an error names as the origin.
+
+        Returns:
+            The result.
+
+        Raises:
+            ResultError: The document is of another schema, lacks a field, holds a value that no result has, or numbers
+                whose shapes do not fit.
+
+        Example:
+            >>> import ihcli
+            >>> result = ihcli.Explanation.load("outputs/this-movie-was-not-bad")
+            >>> ihcli.Explanation.from_dict(result.to_dict()).to_json() == result.to_json()
+            True
+        """
+        try:
+            content = json.dumps(dict(document))
+        except (TypeError, ValueError, RecursionError) as error:
+            message = f"{source}: is not a document in plain JSON types ({error})."
+            raise ResultError(message) from error
+        return cls._read(content, source)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike[str]) -> Self:
+        """Read a saved result; what is damaged is refused, never repaired.
+
+        Args:
+            path: A `result.json`, or the folder that holds it.
+
+        Returns:
+            The result.
+
+        Raises:
+            ResultError: The file cannot be read, is not JSON, or `from_dict` refuses what it holds.
+
+        Example:
+            >>> import ihcli
+            >>> ihcli.Explanation.load("outputs/this-movie-was-not-bad/result.json").prediction.label
+            'POSITIVE'
+        """
+        content, file = read_file(Path(path), RESULT)
+        return cls._read(content, str(file))
+
+    @classmethod
+    def _read(cls, content: bytes | str, source: str) -> Self:
+        document = parse(content, source)
         schema = document.get("schema") if isinstance(document, Mapping) else None
         if schema != SCHEMA:
-            message = f"{source}: schema {schema!r} is not {SCHEMA!r}, the one this version of ih reads."
+            message = f"{source}: schema {schema!r:.60} is not {SCHEMA!r}, the one this version of ih reads."
             if isinstance(schema, str) and schema.startswith("ihcli.result/"):
                 message += " It was written by another version: upgrade ih, or explain the text again."
             else:
                 message += " It is not a result of `ih explain`."
             raise ResultError(message)
-        try:
-            return cls._from_document(dict(document))
-        except ResultError:
-            raise
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
-            detail = f"missing key {error}" if isinstance(error, KeyError) else str(error)
-            message = f"{source}: the result is damaged ({detail}). Explain the text again."
-            raise ResultError(message) from error
-
-    @classmethod
-    def _from_document(cls, d: dict[str, Any]) -> Self:
-        certificate = dict(d["certificate"])
-        if certificate["completeness_gap"] is None:  # the sum of a matrix with rows that were not computed
-            certificate["completeness_gap"] = math.nan
-        surrogate = certificate.pop("surrogate", None)
-        if surrogate is not None:
-            surrogate = Surrogate(**{**surrogate, "kinks": tuple(surrogate["kinks"])})
-        path = d.get("path")
-        return cls(
-            text=d["text"],
-            text_pair=d["text_pair"],
-            model=ModelInfo(**d["model"]),
-            prediction=Prediction(**d["prediction"]),
-            target=Target(**d["target"]),
-            baseline=d["baseline"],
-            units=tuple(Unit(**{**u, "tokens": tuple(u["tokens"])}) for u in d["units"]),
-            f_input=float(d["f_input"]),
-            f_baseline=float(d["f_baseline"]),
-            ig=frozen_array(d["ig"]),
-            ih=frozen_array(d["ih"]).reshape(len(d["ig"]), -1),
-            certificate=Certificate(**certificate, surrogate=surrogate),
-            quadrature=Quadrature(**d["quadrature"]),
-            environment=Environment(**d["environment"]),
-            path=None if path is None else PathProfile(**{k: frozen_array(v) for k, v in path.items()}),
-            config=d.get("config"),
-            ih_spread=None if d.get("ih_spread") is None else frozen_array(d["ih_spread"]),
-            warnings=tuple(d.get("warnings", ())),
-        )
-
-    @classmethod
-    def load(cls, path: str | os.PathLike[str]) -> Self:
-        """Read `result.json` (or the folder that holds it); raises `ResultError`."""
-        file = Path(path)
-        if file.is_dir():
-            file = file / "result.json"
-        try:
-            document = json.loads(file.read_text(encoding="utf-8"), parse_constant=_refuse)
-        except OSError as error:
-            message = f"{file}: cannot be read ({error.strerror or error}). Give a result.json or the folder of one."
-            raise ResultError(message) from error
-        except (ValueError, RecursionError) as error:
-            message = f"{file}: is not JSON ({error}). Explain the text again."
-            raise ResultError(message) from error
-        return cls.from_dict(document, str(file))
+        result = validated(cls, content, source)
+        defect = next(defects(result), None)
+        if defect is not None:
+            message = f"{source}: the result is damaged: it {defect} Explain the text again."
+            raise ResultError(message)
+        return result
 
     def save(self, path: str | os.PathLike[str]) -> Path:
-        """Write the document to `path` (a folder gets `result.json`), whole or not at all; raises `OutputError`."""
+        """Write the document, whole or not at all.
+
+        Args:
+            path: A name that ends in `.json`, or a folder that gets `result.json`; folders are made.
+
+        Returns:
+            The file that was written.
+
+        Raises:
+            OutputError: The file cannot be written.
+
+        Example:
+            >>> import ihcli, tempfile
+            >>> result = ihcli.Explanation.load("outputs/this-movie-was-not-bad")
+            >>> with tempfile.TemporaryDirectory() as folder:
+            ...     result.save(folder).name
+            'result.json'
+        """
         file = Path(path)
-        if file.suffix != ".json":
-            file = file / "result.json"
-        write_atomically(file, self.to_json().encode("utf-8"))
+        named = file.suffix == ".json"
+        file = file if named else file / RESULT
+        write_atomically(file, self.to_json().encode("utf-8"), follow_links=named)
         return file
 
 
-def write_atomically(file: Path, content: bytes) -> None:
-    """Write beside and rename, so that nobody ever sees half a file; raises `OutputError`."""
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        descriptor, beside = tempfile.mkstemp(dir=file.parent, prefix=f".{file.name}.")
-        try:
-            with os.fdopen(descriptor, "wb") as stream:
-                stream.write(content)
-            umask = os.umask(0)
-            os.umask(umask)
-            Path(beside).chmod(0o666 & ~umask)
-            Path(beside).replace(file)
-        except BaseException:
-            Path(beside).unlink(missing_ok=True)
-            raise
-    except OSError as error:
-        message = f"{file}: cannot be written ({error.strerror or error}). Choose another folder with -o."
-        raise OutputError(message) from error
+def defects(explanation: Explanation) -> Iterator[str]:
+    """What in a record no explanation can hold, as the ends of sentences: `has a unit …`."""
+    if not explanation.units:
+        yield "has no unit."
+    unknown = _not_finite(explanation)
+    if unknown:
+        yield f"lacks finite numbers in {', '.join(unknown)}."
+    certificate = explanation.certificate
+    if not 0 < certificate.tolerance <= 1:
+        yield f"names the tolerance {certificate.tolerance:g}, which must be above 0 and at most 1."
+    negative = [name for name in GAPS if getattr(certificate, name) < 0]
+    if negative:
+        yield f"has a negative number in {', '.join(negative)}."
+    spread, path = explanation.ih_spread, explanation.path
+    if spread is not None and spread.shape != explanation.ih.shape:
+        yield f"has ih_spread of shape {spread.shape} beside a matrix of {explanation.ih.shape}."
+    if path is not None and not (len(path.t) == len(path.f) == len(path.curvature) > 0):
+        yield f"has a path of {len(path.t)} places with {len(path.f)} values and {len(path.curvature)} curvatures."
+    if explanation.prediction.label not in explanation.prediction.probabilities:
+        yield f"predicts {explanation.prediction.label!r}, which is not among its probabilities."
+    yield from _misplaced_units(explanation)
 
 
-def _refuse(constant: str) -> float:
-    message = f"{constant} is no number of JSON"
-    raise ValueError(message)
+def _not_finite(explanation: Explanation) -> list[str]:
+    """Names of the numbers that every explanation has and this one lacks."""
+    names = [name for name in ("f_input", "f_baseline") if not math.isfinite(getattr(explanation, name))]
+    probabilities = explanation.prediction.probabilities
+    names += [f"probability of {label}" for label, value in probabilities.items() if not math.isfinite(value)]
+    if not np.isfinite(explanation.ig).all():
+        names.append("ig")
+    if np.isinf(explanation.ih).any() or (explanation.units and np.isnan(explanation.ih).all()):
+        names.append("ih")
+    path = explanation.path
+    if path is not None and not (np.isfinite(path.t).all() and np.isfinite(path.f).all()):
+        names.append("path")
+    return names
 
 
-def _plain(value: Any) -> Any:
-    """JSON types only; NaN becomes None."""
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
-        return {field.name: _plain(getattr(value, field.name)) for field in dataclasses.fields(value)}
-    if isinstance(value, np.ndarray):
-        return _plain(value.tolist())
-    if isinstance(value, Mapping):
-        return {str(key): _plain(item) for key, item in value.items()}
-    if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
-    if isinstance(value, np.generic):
-        return _plain(value.item())
-    if isinstance(value, float) and not math.isfinite(value):
-        return None
-    return value
-
-
-def _layout(value: Any, indent: str = "") -> str:
-    """Indented JSON in which a list of scalars takes one line."""
-    inner = indent + "  "
-    if isinstance(value, dict) and value:
-        lines = [f"{inner}{json.dumps(key, ensure_ascii=False)}: {_layout(item, inner)}" for key, item in value.items()]
-        return "{\n" + ",\n".join(lines) + f"\n{indent}}}"
-    if isinstance(value, list) and any(isinstance(item, (list, dict)) for item in value):
-        return "[\n" + ",\n".join(inner + _layout(item, inner) for item in value) + f"\n{indent}]"
-    return json.dumps(value, ensure_ascii=False, allow_nan=False)
+def _misplaced_units(explanation: Explanation) -> Iterator[str]:
+    """The first unit that is not what the text holds at its place."""
+    sides = {"text": explanation.text, "text_pair": explanation.text_pair}
+    for unit in explanation.units:
+        text = sides.get(unit.side)
+        if text is None or not 0 <= unit.start <= unit.end <= len(text):
+            yield f"has a unit at {unit.start}–{unit.end} of {unit.side}, which is not in that text."
+            return
+        if unit.text != text[unit.start : unit.end]:
+            yield f"has a unit {unit.text!r} at {unit.start}–{unit.end}, where the text holds another."
+            return

@@ -18,8 +18,8 @@ from ihcli.benchmarks.engines import compare
 from ihcli.benchmarks.figure import work_precision
 from ihcli.benchmarks.side_by_side import TEXTS, Bench, Reach, Say, Text, measure
 from ihcli.config import RunConfig
+from ihcli.file_writing import write_atomically
 from ihcli.pipeline import Explainer
-from ihcli.results import write_atomically
 from ihcli.runtime.onednn import fast_products
 
 _WIDTH = 140

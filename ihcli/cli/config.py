@@ -58,7 +58,7 @@ def init(
     if file.exists() and not force:
         message = f"{file} is there already. Choose another name, or replace it with --force."
         raise OutputError(message)
-    from ihcli.results import write_atomically
+    from ihcli.file_writing import write_atomically
 
     write_atomically(file, commented_yaml().encode("utf-8"))
     typer.echo(f"wrote {file}; use it with --config {file}", err=True)

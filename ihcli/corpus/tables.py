@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ihcli.corpus.summary import Summary
-from ihcli.results import write_atomically
+from ihcli.file_writing import write_atomically
 
 PAIRS = ("prediction", "word_i", "word_j", "count", "mean", "magnitude", "sign_agreement")
 WORDS = ("prediction", "word", "count", "magnitude", "ig", "diagonal", "partner")

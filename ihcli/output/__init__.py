@@ -4,9 +4,10 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 from ihcli.errors import UsageError
+from ihcli.file_writing import write_atomically
 from ihcli.output.naming import slug
 from ihcli.output.tables import attributions_csv, interactions_csv, pairs_csv
-from ihcli.results import Explanation, write_atomically
+from ihcli.results import Explanation
 
 __all__ = ["FORMATS", "earlier_files", "slug", "write_files"]
 
@@ -46,7 +47,7 @@ def write_files(
     if "json" in formats:
         contents["result.json"] = explanation.to_json().encode("utf-8")
     for name, content in contents.items():
-        write_atomically(directory / name, content)
+        write_atomically(directory / name, content, follow_links=False)  # the names are not the user's
     return [directory / name for name in contents]
 
 

@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import TextIO
 
 from ihcli.errors import OutputError
+from ihcli.file_writing import write_atomically
 from ihcli.regression.findings import Report, Severity, one_line, shown
 from ihcli.regression.junit import line
-from ihcli.results import write_atomically
 
 MOST_ANNOTATIONS = 10
 """GitHub shows at most ten errors of one step."""

@@ -4,8 +4,8 @@ from pathlib import Path
 
 from junitparser import Error, Failure, JUnitXml, SystemOut, TestCase, TestSuite
 
+from ihcli.file_writing import write_atomically
 from ihcli.regression.findings import Entry, Finding, Kind, Report, one_line, shown
-from ihcli.results import write_atomically
 
 
 def junit_xml(report: Report) -> bytes:

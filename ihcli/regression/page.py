@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from ihcli import palette, wording
+from ihcli.file_writing import write_atomically
 from ihcli.regression.findings import Entry, Report, one_line, shown
 from ihcli.regression.identity import order_of, same_units
 from ihcli.regression.tolerances import largest
-from ihcli.results import Array, Explanation, Unit, write_atomically
+from ihcli.results import Array, Explanation, Unit
 
 MOST_UNITS = 30
 """Units in one picture: beyond, those with the largest changes and entries."""

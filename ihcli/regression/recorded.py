@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from ihcli.errors import InputError, ResultError
+from ihcli.file_writing import write_atomically
 from ihcli.regression.findings import Finding, Kind, Severity, one_line
-from ihcli.results import Explanation, write_atomically
+from ihcli.results import Explanation
 
 INDEX = "ih-baseline.json"
 INDEX_SCHEMA = "ihcli.baseline/1"

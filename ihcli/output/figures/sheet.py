@@ -20,9 +20,9 @@ from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ihcli.errors import UsageError
+from ihcli.file_writing import write_atomically
 from ihcli.output.figures.lettering import UNHINTED, Lettering
 from ihcli.output.figures.style import Style, Theme
-from ihcli.results import write_atomically
 
 MARGIN = 0.22
 TITLE, BODY, NOTE = 12.0, 9.0, 7.5

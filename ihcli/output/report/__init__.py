@@ -15,9 +15,10 @@ import jinja2
 from markupsafe import Markup
 
 from ihcli.errors import ResultError
+from ihcli.file_writing import write_atomically
 from ihcli.output.report.colours import colours_css
 from ihcli.output.report.contents import headline, payload
-from ihcli.results import Explanation, write_atomically
+from ihcli.results import Explanation
 
 __all__ = ["render", "write_report"]
 

@@ -1,0 +1,279 @@
+"""The game of deletion: the explained score of a text without some of its units, tokenized anew.
+
+How a unit is cut out:
+
+- Its characters are removed.  A character that several units share (the bytes of one character as tokens) is removed
+  with any of them; a unit of white space alone, or of no character, removes nothing.
+- Of the white space on both sides of a removed stretch, the one before it stays and the one after it goes; a removed
+  stretch at the start or the end of the text takes its white space with it.  White space on one side only stays, and so
+  does punctuation: "good, bad." without "bad" is "good, .".
+- Where letters or digits that were apart would become one word by Unicode's word boundaries (UAX #29), a space is put
+  between them: "well-known" without "-" is "well known".
+
+Both texts of a pair are cut by themselves, and an empty side is the empty string.  Of a truncated text only the part
+that the model read is used.  The game of all units is the text itself, token by token; the game of no unit is
+the model's answer to its special tokens alone, or to its token for the beginning of a text where it has no others.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from itertools import pairwise
+from typing import Any
+
+import numpy as np
+import torch
+import uniseg.wordbreak
+
+from ihcli.errors import BaselineError, PreflightError, TextTooLongError, UsageError
+from ihcli.models.classifier import LoadedClassifier
+from ihcli.models.encoding import SIDES, EncodedText
+from ihcli.models.targets import find_label, output
+from ihcli.models.units import Span
+from ihcli.removal.game import Array, Coalitions
+from ihcli.results import Target
+
+NOTE = (
+    "An absent unit is cut out of the text by its characters, the white space beside it is closed up, and the text is "
+    "tokenized anew; punctuation keeps its place."
+)
+TOKENS = {"cpu": 1024, "cuda": 32768}
+"""Tokens in one forward pass: above a thousand a core gains nothing, and the activations leave its cache."""
+_TEXTS = 8192
+"""Texts that are cut and tokenized at a time."""
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class DeletionGame:
+    """v(S): the explained score of the text with exactly the units in S, for coalitions (n, U) as (n,) in float64.
+
+    Only forward passes are used, so a model without derivatives will do.  Texts of equal length are computed together,
+    equal token ids once.
+
+    Args:
+        classifier: the loaded model.
+        encoded: the text as `classifier.encode` gives it, with its units.
+        target: the explained scalar as `classifier.target` gives it: logit, probability or log-odds, `against` heeded.
+
+    Raises:
+        BaselineError: when the tokenizer gives no token at all for an empty text.
+        UsageError: when called with coalitions of another shape.
+        TextTooLongError: for a text that has more tokens after the cut than the model reads.
+        ModelError: for tokens without an embedding.
+        PreflightError: where the model stops on a cut text.
+
+    Example:
+        >>> from ihcli.config import BaselineSection, RunConfig, TargetSection, UnitsSection
+        >>> from ihcli.models import load_classifier
+        >>> classifier = load_classifier(RunConfig())
+        >>> encoded = classifier.encode("not bad", units=UnitsSection())
+        >>> target = classifier.target(TargetSection(label="POSITIVE"), classifier.predict(encoded))
+        >>> game = DeletionGame(classifier, encoded, target)
+        >>> game.texts(np.array([[True, True], [False, True]]))
+        [('not bad',), ('bad',)]
+        >>> game(np.array([[True, True], [False, True]])).shape
+        (2,)
+
+    """
+
+    classifier: LoadedClassifier
+    encoded: EncodedText
+    target: Target
+    _sides: tuple["_Side", ...] = field(init=False, repr=False)
+    _whole: bytes = field(init=False, repr=False)
+    _empty: int = field(init=False, repr=False)
+    _scores: dict[bytes, float] = field(init=False, repr=False, default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Find where the units lie and what the tokenizer makes of an empty text."""
+        whole = [self.encoded.input_ids, *self.encoded.extras.values()]
+        object.__setattr__(self, "_sides", tuple(_sides(self.encoded)))
+        object.__setattr__(self, "_whole", _key([row.tolist() for row in whole]))
+        object.__setattr__(self, "_empty", self._empty_token())
+
+    @property
+    def units(self) -> int:
+        """U, the number of units."""
+        return len(self.encoded.units)
+
+    def texts(self, coalitions: Coalitions) -> list[tuple[str, ...]]:
+        """The cut texts, one or two sides for each coalition."""
+        rows = self._checked(coalitions)
+        columns = [side.cut(rows) for side in self._sides]
+        return list(zip(*columns, strict=True))
+
+    def __call__(self, coalitions: Coalitions) -> Array:
+        """v of each coalition, (n,)."""
+        rows = self._checked(coalitions)
+        found = np.empty(len(rows))
+        for start in range(0, len(rows), _TEXTS):
+            keys = self._tokenized(rows[start : start + _TEXTS])
+            self._evaluate([key for key in dict.fromkeys(keys) if key not in self._scores])
+            found[start : start + _TEXTS] = [self._scores[key] for key in keys]
+        return found
+
+    def _checked(self, coalitions: Coalitions) -> Coalitions:
+        rows = np.asarray(coalitions, dtype=bool)
+        if rows.ndim != 2 or rows.shape[1] != self.units:  # noqa: PLR2004
+            message = f"coalitions have shape {rows.shape}; they must be (n, {self.units}), one column a unit."
+            raise UsageError(message)
+        return rows
+
+    def _tokenized(self, rows: Coalitions) -> list[bytes]:
+        """The ids and further inputs of each cut text, as keys; those of the whole text are the text's own."""
+        names = tuple(self.encoded.extras)
+        keys = [self._whole] * len(rows)
+        partial = np.flatnonzero(~rows.all(axis=1))
+        columns = [side.cut(rows[partial]) for side in self._sides]
+        if not len(partial):
+            return keys
+        batch = self._tokenize(columns)
+        for index, place in enumerate(partial.tolist()):
+            ids = batch["input_ids"][index] or [self._empty]
+            self._require_short(len(ids), [column[index] for column in columns])
+            keys[place] = _key([ids, *((batch[name][index] or [0]) for name in names)])
+        return keys
+
+    def _tokenize(self, columns: Sequence[list[str]]) -> Any:
+        limits = {"truncation": "longest_first", "max_length": self.classifier.max_tokens}
+        return self.classifier.tokenizer(
+            *columns, return_attention_mask=False, verbose=False, **(limits if self.encoded.truncated else {})
+        )
+
+    def _require_short(self, length: int, sides: Sequence[str]) -> None:
+        if length > self.classifier.max_tokens:
+            message = (
+                f"Without some units the text has {length} tokens, and the model reads at most "
+                f"{self.classifier.max_tokens}: {' | '.join(sides)[:200]!r}. Shorten it, or allow it to be cut "
+                "(--truncate)."
+            )
+            raise TextTooLongError(message)
+
+    def _evaluate(self, keys: Sequence[bytes]) -> None:
+        """Score new ids, those of one length together."""
+        by_length: dict[int, list[bytes]] = {}
+        for key in keys:
+            by_length.setdefault(len(key), []).append(key)
+        budget = TOKENS.get(self.classifier.device.type, TOKENS["cpu"])
+        inputs = 1 + len(self.encoded.extras)
+        for size in sorted(by_length):
+            same = by_length[size]
+            length = size // (inputs * np.dtype(np.int64).itemsize)
+            step = max(1, budget // length)
+            for start in range(0, len(same), step):
+                part = same[start : start + step]
+                table = np.frombuffer(b"".join(part), dtype=np.int64).reshape(len(part), inputs, length)
+                self._scores.update(zip(part, self._scored(table).tolist(), strict=True))
+
+    def _scored(self, table: np.ndarray[Any, np.dtype[np.int64]]) -> torch.Tensor:
+        """The explained scalar (B,) of ids and further inputs (B, 1 + extras, T)."""
+        classifier, target = self.classifier, self.target
+        ids, *further = torch.tensor(table, device=classifier.device).unbind(1)
+        classifier.adapter.require_known(ids)
+        extras = dict(zip(self.encoded.extras, further, strict=True))
+        try:
+            with torch.no_grad():
+                logits = classifier.adapter.of_ids(ids, extras).double()
+        except (MemoryError, torch.OutOfMemoryError):
+            raise
+        except Exception as error:
+            message = (
+                f"{classifier.info.architecture} stops on a text of {ids.shape[1]} tokens that deletion makes of this "
+                f"one ({type(error).__name__}: {error}). Choose another baseline."
+            )
+            raise PreflightError(message) from error
+        against = None if target.against is None else find_label(target.against, classifier.labels, "label")
+        return output(logits, target, classifier.problem, against)
+
+    def _empty_token(self) -> int:
+        """The token that stands for an empty text where the tokenizer adds no special tokens."""
+        tokenizer = self.classifier.tokenizer
+        if self._tokenize([[""] for _ in self._sides])["input_ids"][0]:
+            return -1
+        found = tokenizer.bos_token_id if tokenizer.bos_token_id is not None else tokenizer.eos_token_id
+        if found is None:
+            message = (
+                f"{type(tokenizer).__name__} gives no token for an empty text, so the model has no answer to a text "
+                "without units, and deletion needs one. Choose another baseline."
+            )
+            raise BaselineError(message)
+        return int(found)
+
+
+def _key(inputs: Sequence[Sequence[int]]) -> bytes:
+    return np.array(inputs, dtype=np.int64).tobytes()
+
+
+def _sides(encoded: EncodedText) -> Iterator["_Side"]:
+    texts = (encoded.text,) if encoded.text_pair is None else (encoded.text, encoded.text_pair)
+    for name, text in zip(SIDES, texts, strict=False):
+        spans = {u: (unit.start, unit.end) for u, unit in enumerate(encoded.units) if unit.side == name}
+        seen = max((end for _, end in spans.values()), default=len(text)) if encoded.truncated else len(text)
+        yield _Side.of(text[:seen], spans)
+
+
+@dataclass(frozen=True, slots=True)
+class _Side:
+    """One text as stretches of characters that are present or absent as a whole, and the gaps between them."""
+
+    stretches: tuple[str, ...]
+    owners: tuple[tuple[int, ...], ...]
+    """For each stretch the units that must be present."""
+    gaps: tuple[str, ...]
+    """The characters before, between and after the stretches, which belong to no unit."""
+    _joints: dict[Span, str] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, text: str, spans: dict[int, Span]) -> "_Side":
+        """Cut the text at both ends of every unit."""
+        borders = sorted({0, len(text), *(place for span in spans.values() for place in span)})
+        stretches: list[str] = []
+        owners: list[tuple[int, ...]] = []
+        gaps = [""]
+        for start, end in pairwise(borders):
+            own = tuple(unit for unit, (first, last) in spans.items() if first <= start and end <= last)
+            if own and not text[start:end].isspace():
+                stretches.append(text[start:end])
+                owners.append(own)
+                gaps.append("")
+            else:
+                gaps[-1] += text[start:end]
+        return cls(tuple(stretches), tuple(owners), tuple(gaps))
+
+    def cut(self, rows: Coalitions) -> list[str]:
+        """The text of each coalition (n, U)."""
+        present = np.stack([rows[:, list(own)].all(axis=1) for own in self.owners], axis=1)
+        return [self._joined(np.flatnonzero(row).tolist()) for row in present]
+
+    def _joined(self, kept: list[int]) -> str:
+        ends = [-1, *kept, len(self.stretches)]
+        parts = [self._joint(ends[0], ends[1])]
+        for before, after in pairwise(ends[1:]):
+            parts += [self.stretches[before], self._joint(before, after)]
+        return "".join(parts)
+
+    def _joint(self, before: int, after: int) -> str:
+        """What stands between two stretches when all between them are absent; -1 and the count are the text's ends."""
+        if (before, after) not in self._joints:
+            self._joints[before, after] = self._mended(before, after)
+        return self._joints[before, after]
+
+    def _mended(self, before: int, after: int) -> str:
+        first, *others = self.gaps[before + 1 : after + 1]
+        if not others:
+            return first
+        joined = first
+        for gap in others:
+            joined += gap.lstrip() if joined[-1:].isspace() else gap
+        at_start, at_end = before < 0, after == len(self.stretches)
+        joined = joined.lstrip() if at_start else joined
+        joined = joined.rstrip() if at_end else joined
+        if joined or at_start or at_end or not _one_word(self.stretches[before][-1], self.stretches[after][0]):
+            return joined
+        return " "
+
+
+@cache
+def _one_word(left: str, right: str) -> bool:
+    """Whether two letters or digits side by side are one word, as Unicode divides words."""
+    return left.isalnum() and right.isalnum() and len(list(uniseg.wordbreak.words(left + right))) == 1

@@ -14,17 +14,14 @@ import torch
 import transformers
 
 from ihcli import __version__
-from ihcli.attribution import Interactions, integrated_hessians
 from ihcli.attribution.estimate import Estimate, estimate
-from ihcli.attribution.evaluator import Engine, Progress
-from ihcli.attribution.forward import Choice, ForwardEngine, choose
-from ihcli.attribution.integrated import check_tolerance
-from ihcli.attribution.path import Path
-from ihcli.attribution.reverse import differentiable
-from ihcli.attribution.together import Task, integrated_hessians_together
-from ihcli.config import RunConfig, load, parse_size
+from ihcli.attribution.evaluation import Engine, Progress
+from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine
+from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
+from ihcli.attribution.reverse import ReverseEngine, differentiable
+from ihcli.config import BaselineSection, RunConfig, load, parse_size
 from ihcli.errors import IhError
-from ihcli.models import Baselines, EncodedText, LoadedClassifier, Score, load_classifier
+from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
 from ihcli.results import Environment, Explanation, PathProfile, Prediction, Surrogate, Target
 from ihcli.runtime.memory import memory_limit
 
@@ -36,15 +33,18 @@ TRACES = 64
 
 @dataclass(frozen=True, slots=True)
 class PreparedText:
-    """One text, ready to integrate: its encoding, prediction, target, score, paths and what smoothing changed."""
+    """One text, ready to integrate."""
 
     encoded: EncodedText
     prediction: Prediction
     target: Target
-    score: Score
-    x: torch.Tensor
-    baselines: Baselines
-    surrogate: Surrogate | None
+    presence: Presence
+
+    @property
+    def key(self) -> Any:
+        """Equal for texts whose nodes may share forward passes."""
+        path = self.presence.paths[0]
+        return self.presence.score.key, path.delta.shape, path.delta.dtype, path.delta.device
 
 
 class Explainer:
@@ -58,7 +58,7 @@ class Explainer:
         if self.config.runtime.threads is not None:
             torch.set_num_threads(self.config.runtime.threads)
         self.classifier: LoadedClassifier = load_classifier(self.config)
-        self._choices: dict[Any, Choice] = {}
+        self._choices: dict[Any, EngineChoice] = {}
 
     def at_tolerance(self, tolerance: float) -> "Explainer":
         """The same classifier and traces under another tolerance; raises `UsageError`."""
@@ -73,117 +73,112 @@ class Explainer:
         """Everything but the integral; raises `InputError`, `TargetError`, `BaselineError`, `PreflightError`."""
         config, classifier = self.config, self.classifier
         encoded = classifier.encode(text, text_pair, units=config.units, truncation=config.text.truncation)
-        classifier.preflight(encoded, thorough=False).require()
+        preflight.inspect(classifier, encoded, thorough=False).require()
         prediction = classifier.predict(encoded)
         target = classifier.target(config.target, prediction)
-        baselines = classifier.baselines(encoded, config.baseline)
-        surrogate = classifier.surrogate(encoded, target, baselines)
-        return PreparedText(
-            encoded,
-            prediction,
-            target,
-            classifier.score(encoded, target, baselines),
-            classifier.embed(encoded),
-            baselines,
-            surrogate,
-        )
+        return PreparedText(encoded, prediction, target, classifier.presence(encoded, target, config.baseline))
 
-    @differentiable
     def explain(self, text: str, text_pair: str | None = None, *, progress: Progress | None = None) -> Explanation:
         """Explain one text; raises `IhError` of the kind that fits."""
-        problem = self.prepare(text, text_pair)
-        settings = self.config.attribution
-        found = integrated_hessians(
-            problem.score,
-            problem.x,
-            problem.baselines.embeddings,
-            problem.encoded.groups,
-            tolerance=settings.tolerance,
-            formulation=settings.formulation,
-            max_nodes=settings.max_nodes,
-            top=settings.top,
-            memory=self.memory,
-            seed=settings.seed,
-            engine=self.engine(problem),
-            progress=progress,
-        )
-        return self._record(problem, found)
+        (outcome,) = self.explain_together([(text, text_pair)], progress=progress)
+        if isinstance(outcome, IhError):
+            raise outcome
+        return outcome
 
     @differentiable
-    def explain_together(self, texts: Sequence[tuple[str, str | None]]) -> list[Explanation | IhError]:
+    def explain_together(
+        self, texts: Sequence[tuple[str, str | None]], *, progress: Progress | None = None
+    ) -> list[Explanation | IhError]:
         """Explain several texts (and their pairs), those that one score function serves in shared forward passes.
 
         Each gets what `explain` gives it up to rounding, or the error that it met alone.
         """
-        if self.config.attribution.top is not None:  # each text chooses rows of its own
-            return [self._outcome(text, text_pair) for text, text_pair in texts]
-        found: dict[int, Explanation | IhError] = {}
+        outcomes: dict[int, Explanation | IhError] = {}
         shared: dict[Any, list[tuple[int, PreparedText]]] = {}
         for place, (text, text_pair) in enumerate(texts):
             try:
-                problem = self.prepare(text, text_pair)
+                prepared = self.prepare(text, text_pair)
             except IhError as error:
-                found[place] = error
+                outcomes[place] = error
             else:
-                shared.setdefault((problem.score.key, problem.x.shape), []).append((place, problem))
-        settings = self.config.attribution
+                shared.setdefault(prepared.key, []).append((place, prepared))
         for group in shared.values():
             first = group[0][1]
-            tasks = [Task(one.x, one.baselines.embeddings, one.encoded.groups) for _, one in group]
-            outcomes = integrated_hessians_together(
-                first.score,
-                tasks,
-                tolerance=settings.tolerance,
-                formulation=settings.formulation,
-                max_nodes=settings.max_nodes,
-                memory=self.memory,
-                seed=settings.seed,
-                engine=self.engine(first),
-            )
-            for (place, problem), outcome in zip(group, outcomes, strict=True):
-                found[place] = outcome if isinstance(outcome, IhError) else self._record(problem, outcome)
-        return [found[place] for place in range(len(texts))]
+            tasks = [one.presence.paths for _, one in group]
+            try:
+                results = integrate_paths(tasks, self.engine(first), self._options(first), progress)
+            except IhError as error:
+                if len(group) > 1:
+                    raise
+                outcomes[group[0][0]] = error
+                continue
+            for (place, prepared), result in zip(group, results, strict=True):
+                outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result)
+        return [outcomes[place] for place in range(len(texts))]
 
-    def _outcome(self, text: str, text_pair: str | None) -> Explanation | IhError:
-        try:
-            return self.explain(text, text_pair)
-        except IhError as error:
-            return error
+    def _options(self, prepared: PreparedText) -> Options:
+        settings = self.config.attribution
+        return Options(
+            settings.tolerance, settings.formulation, settings.max_nodes, settings.top, settings.seed,
+            prepared.presence.plan,
+        )  # fmt: skip
 
     @differentiable
     def estimate(self, text: str, text_pair: str | None = None) -> Estimate:
-        """What explaining the text would cost, from one timed gradient."""
-        problem = self.prepare(text, text_pair)
-        path = Path.between(problem.x, problem.baselines.embeddings[0], problem.encoded.groups)
-        return estimate(problem.score, path, self.config.attribution.tolerance, self.memory,
-                        len(problem.baselines.embeddings), self.engine(problem))  # fmt: skip
+        """The expected cost of explaining the text, from one timed gradient."""
+        return self._estimate(self.prepare(text, text_pair))
+
+    def _estimate(self, prepared: PreparedText) -> Estimate:
+        paths, engine = prepared.presence.paths, self.engine(prepared)
+        reverse = engine.reverse if isinstance(engine, ForwardEngine) else engine
+        assert isinstance(reverse, ReverseEngine)  # noqa: S101  (there are two engines)
+        return estimate(paths[0], self.config.attribution.tolerance, len(paths), engine, reverse)
+
+    @differentiable
+    def inspect(self, text: str | None = None) -> tuple[Report, EngineChoice | None, Estimate | None]:
+        """All checks of the model on a text of the user's or a sample, its engine, and what an explanation costs."""
+        classifier = self.classifier
+        encoded = preflight.sample(classifier) if text is None else classifier.encode(text, units=self.config.units)
+        report = preflight.inspect(classifier, encoded, thorough=True)
+        if not report.ok:
+            return report, None, None
+        prediction = classifier.predict(encoded)
+        target = Target(prediction.label, prediction.index, "logit")
+        baseline = (
+            BaselineSection(kind="auto") if classifier.value_plan().refusal is None else BaselineSection(kind="zero")
+        )
+        prepared = PreparedText(encoded, prediction, target, classifier.presence(encoded, target, baseline))
+        return report, self._choice(prepared), self._estimate(prepared)
 
     @property
     def memory(self) -> int | None:
         """The memory limit in bytes; None leaves it to the engine."""
         return None if self.config.runtime.memory == "auto" else parse_size(self.config.runtime.memory)
 
-    def engine(self, problem: PreparedText) -> Engine | None:
-        """The forward engine where the computation can be traced; None for reverse-over-reverse."""
-        wanted = self.config.attribution.engine
-        if wanted == "reverse":
-            return None
-        key = (problem.score.key, problem.x.shape, problem.x.dtype, problem.x.device)
-        if key not in self._choices:
+    def engine(self, prepared: PreparedText) -> Engine:
+        """The forward engine where the computation can be traced and it is faster; else reverse over reverse."""
+        path = prepared.presence.paths[0]
+        reverse = ReverseEngine(prepared.presence.score, self.memory)
+        program = self._choice(prepared).program
+        if program is None:
+            return reverse
+        forward = ForwardEngine(program, memory_limit(path.delta.device, self.memory), reverse)
+        return forward if self.config.attribution.engine == "forward" or forward.pays(path) else reverse
+
+    def _choice(self, prepared: PreparedText) -> EngineChoice:
+        """The engine for texts of this key, traced once."""
+        if prepared.key not in self._choices:
             if len(self._choices) >= TRACES:
                 self._choices.pop(next(iter(self._choices)))
-            self._choices[key] = choose(problem.score, problem.x, wanted)
-        program = self._choices[key].program
-        if program is None:
-            return None
-        path = Path.between(problem.x, problem.baselines.embeddings[0], problem.encoded.groups)
-        engine = ForwardEngine(program, memory_limit(problem.x.device, self.memory))
-        return engine if wanted == "forward" or engine.pays(path) else None
+            wanted = self.config.attribution.engine
+            path = prepared.presence.paths[0]
+            self._choices[prepared.key] = choose_engine(prepared.presence.score, path, wanted)
+        return self._choices[prepared.key]
 
-    def _record(self, problem: PreparedText, found: Interactions) -> Explanation:
-        encoded, surrogate = problem.encoded, problem.surrogate
+    def _record(self, prepared: PreparedText, result: Interactions) -> Explanation:
+        encoded, surrogate = prepared.encoded, prepared.presence.surrogate
         certificate = dataclasses.replace(
-            found.certificate,
+            result.certificate,
             surrogate=surrogate,
             surrogate_gap=None if surrogate is None else abs(surrogate.difference_change),
         )
@@ -191,21 +186,21 @@ class Explainer:
             text=encoded.text,
             text_pair=encoded.text_pair,
             model=self.classifier.info,
-            prediction=problem.prediction,
-            target=problem.target,
-            baseline=problem.baselines.description,
+            prediction=prepared.prediction,
+            target=prepared.target,
+            baseline=prepared.presence.description,
             units=encoded.units,
-            f_input=found.f_input,
-            f_baseline=found.f_baseline,
-            ig=found.ig,
-            ih=found.ih,
+            f_input=result.f_input,
+            f_baseline=result.f_baseline,
+            ig=result.ig,
+            ih=result.ih,
             certificate=certificate,
-            quadrature=found.quadrature,
+            quadrature=result.quadrature,
             environment=environment(self.classifier.device),
-            path=found.path,
+            path=result.path,
             config=self.config.to_dict(),
-            ih_spread=found.ih_spread,
-            warnings=tuple(_warnings(found, surrogate, truncated=encoded.truncated)),
+            ih_spread=result.ih_spread,
+            warnings=tuple(_warnings(result, surrogate, truncated=encoded.truncated)),
         )
 
 

@@ -1,4 +1,4 @@
-"""Path, products, controller and certificate: the mathematics, for any differentiable function."""
+"""Integrated Gradients and Integrated Hessians of any differentiable function, with their certificate."""
 
 from ihcli.attribution.integrated import Gradients, Interactions, integrated_gradients, integrated_hessians
 

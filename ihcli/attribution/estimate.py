@@ -5,10 +5,9 @@ from dataclasses import dataclass
 
 import torch
 
-from ihcli.attribution.evaluator import Engine
-from ihcli.attribution.footprint import Footprint
+from ihcli.attribution.evaluation import Engine
 from ihcli.attribution.path import Path
-from ihcli.attribution.reverse import ReverseEngine, ScalarField
+from ihcli.attribution.reverse import ReverseEngine
 
 TYPICAL_NODES = {0.1: 15, 0.01: 27, 0.001: 47}
 """Median full Hessians a text of the bundled model at a tolerance, from the study in `benchmarks`."""
@@ -38,23 +37,19 @@ class Estimate:
         )
 
 
-def estimate(
-    f: ScalarField, path: Path, tolerance: float, memory: int | None, baselines: int, engine: Engine | None
-) -> Estimate:
-    """Time one small batch of gradients on the path and scale it up."""
-    footprint = Footprint.measure(f, path, memory)
+def estimate(path: Path, tolerance: float, baselines: int, engine: Engine, reverse: ReverseEngine) -> Estimate:
+    """Time one small batch of gradients on the path and scale it up to the expected work of an explanation."""
+    footprint = reverse.footprint(path)
     nodes = TYPICAL_NODES[min(TYPICAL_NODES, key=lambda known: abs(known / tolerance - 1))]
     batch = min(4, footprint.nodes_first_order())
     t = torch.linspace(0, 1, batch, dtype=path.delta.dtype, device=path.delta.device)
-    reverse = ReverseEngine(f)
-    reverse.first_order(path, t).value.cpu()
+    reverse.evaluate(path, t, order=1)
     started = time.perf_counter()
-    reverse.first_order(path, t).value.cpu()
+    reverse.evaluate(path, t, order=1)
     gradient = (time.perf_counter() - started) / batch
-    name = "reverse" if engine is None else engine.name
-    row = ROW_COST[name] + PAIRS[name] * path.units * path.groups.numel()
+    row = ROW_COST[engine.name] + PAIRS[engine.name] * path.units * path.groups.numel()
     gradients = TYPICAL_GRADIENTS + nodes * (1 + row * path.units)  # most texts need no probes
-    at_once = footprint.nodes_second_order(path.units) if engine is None else engine.nodes_at_once(path)
+    at_once = engine.nodes_at_once(path, order=2)
     rows = footprint.rows_second_order(path.units)
     return Estimate(
         units=path.units,
@@ -62,5 +57,5 @@ def estimate(
         products=nodes * path.units * baselines,
         seconds=gradients * gradient * baselines,
         bytes=footprint.bytes(min(at_once, nodes), rows) + nodes * path.units**2 * 8,
-        engine=name,
+        engine=engine.name,
     )

@@ -1,11 +1,11 @@
 """How many nodes and rows fit: an estimate from what autograd keeps for one node, and the limit it is held to."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
+from ihcli.attribution.evaluation import ScalarField
 from ihcli.attribution.path import Path
 from ihcli.errors import DeviceError, UsageError
 from ihcli.runtime.memory import memory_limit
@@ -41,7 +41,7 @@ class Footprint:
     limit: int
 
     @classmethod
-    def measure(cls, f: Callable[[Tensor], Tensor], path: Path, limit: int | None = None) -> "Footprint":
+    def measure(cls, f: ScalarField, path: Path, limit: int | None = None) -> "Footprint":
         """Run f once on the baseline and count; `limit` in bytes, by default a safe share of what is free.
 
         Raises `DeviceError` when one row of one node does not fit, `UsageError` where f is no scalar field.
@@ -56,7 +56,7 @@ class Footprint:
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             point = path.points(torch.ones(1, dtype=path.delta.dtype, device=path.delta.device)).requires_grad_()
-            value = f(point)
+            value = f(point, *path.parameters_at(1))
         _require_scalar_field(value)
         del value
         saved = sum(seen.values()) + 1

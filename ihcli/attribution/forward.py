@@ -1,4 +1,4 @@
-"""The fast second-order engine, where the computation can be traced: `ihcli.curvature` behind the engine's protocol."""
+"""The fast engine, where the computation can be traced: `ihcli.curvature` behind the engine's protocol."""
 
 import logging
 from dataclasses import dataclass
@@ -6,9 +6,10 @@ from typing import Literal
 
 from torch import Tensor
 
+from ihcli.attribution.evaluation import Evaluations, ScalarField
 from ihcli.attribution.footprint import CACHE_BYTES
 from ihcli.attribution.path import Path
-from ihcli.attribution.reverse import Derivatives, ScalarField
+from ihcli.attribution.reverse import ReverseEngine, to_array
 from ihcli.curvature import Program, Untraceable, trace
 from ihcli.runtime.malloc import release_free_memory
 
@@ -23,29 +24,43 @@ class ForwardEngine:
 
     program: Program
     limit: int
+    reverse: ReverseEngine
+    """Takes products with vectors, and paths whose left vector is not δ."""
     name: str = "forward"
+    nested_units: int = 6
 
     def pays(self, path: Path) -> bool:
         """Whether it is the faster engine within the limit: tangents that do not fit together are carried again."""
         return self.program.sweeps(path.units, self.limit) <= MOST_SWEEPS
 
-    def first_order(self, path: Path, t: Tensor) -> Derivatives:
-        """F (B,) and g (B, U) at t (B,), without what the model computes and its head does not read."""
-        value, gradient = self.program.first_order(path.points(t))
-        return Derivatives(value, path.per_unit(gradient * path.delta))
-
-    def second_order(self, path: Path, t: Tensor) -> Derivatives:
-        """F (B,), g (B, U) and H (B, U, U) at t (B,)."""
-        found = self.program.second_order(path.points(t), path.delta, path.groups, path.units, limit=self.limit)
-        return Derivatives(found.value, found.gradient, found.hessian)
-
-    def nodes_at_once(self, path: Path) -> int:
-        """Nodes whose tangents fit together."""
+    def nodes_at_once(self, path: Path, order: int, rows: int | None = None) -> int:
+        """The number of nodes that fit the memory together."""
+        if order == 1 or self._delegates(path, rows):
+            return self.reverse.nodes_at_once(path, order, rows)
         return self.program.nodes_within(min(self.limit, CACHE_BYTES), path.units)
+
+    def evaluate(self, path: Path, t: Tensor, order: int, vectors: Tensor | None = None) -> Evaluations:
+        """F, g and, to second order, H or V·H at the nodes t (B,)."""
+        if self._delegates(path, None if vectors is None else len(vectors)):
+            return self.reverse.evaluate(path, t, order, vectors)
+        points, parameters = path.points(t), path.parameters_at(len(t))
+        if order == 1:
+            value, slope = self.program.first_order(points, parameters)
+            gradient = to_array(path.per_unit(slope * path.delta))
+            return Evaluations(to_array(value), gradient, gradient)
+        second = self.program.second_order(
+            points, path.delta, path.groups, path.units, limit=self.limit, parameters=parameters
+        )
+        gradient = to_array(second.gradient)
+        return Evaluations(to_array(second.value), gradient, gradient, to_array(second.hessian))
+
+    @staticmethod
+    def _delegates(path: Path, rows: int | None) -> bool:
+        return path.left is not None or rows is not None
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class EngineChoice:
     """The second-order engine of one function, and why: `forward` with its program, or `reverse` with None."""
 
     name: Literal["forward", "reverse"]
@@ -53,22 +68,24 @@ class Choice:
     program: Program | None
 
 
-def choose(f: ScalarField, x: Tensor, wanted: Literal["auto", "forward", "reverse"] = "auto") -> Choice:
-    """The engine for f: (B, *S) to (B,) at inputs of the shape and type of x (*S).
+def choose_engine(f: ScalarField, path: Path, wanted: Literal["auto", "forward", "reverse"] = "auto") -> EngineChoice:
+    """The engine for f at inputs of the shape and type of a path's.
 
     `auto` takes the forward engine where f can be traced and every operation has a rule; a debug message names what
-    stands in the way.  Raises `Untraceable` where `forward` is wanted and cannot be had.
+    prevents it otherwise.  Raises `Untraceable` where `forward` is wanted and cannot be had.
     """
     if wanted == "reverse":
-        return Choice("reverse", "asked for", None)
+        return EngineChoice("reverse", "asked for", None)
     try:
-        program = trace(f, x.unsqueeze(0))
+        example = (path.start + path.delta).unsqueeze(0)
+        program = trace(f, example, parameters=path.parameters_at(1))
     except Untraceable as obstacle:
         if wanted == "forward":
             raise
         LOG.debug("reverse over reverse for the whole model: %s", obstacle)
-        return Choice("reverse", str(obstacle), None)
+        return EngineChoice("reverse", str(obstacle), None)
     finally:
         release_free_memory()  # what checking the program took: 1.2 GB at 508 tokens
     kinds = len(program.operations)
-    return Choice("forward", f"{sum(program.operations.values())} operations of {kinds} kinds, all with rules", program)
+    return EngineChoice("forward", f"{sum(program.operations.values())} operations of {kinds} kinds, all with rules",
+                        program)  # fmt: skip

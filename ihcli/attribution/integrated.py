@@ -8,12 +8,15 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ihcli.attribution import adaptive, screening
-from ihcli.attribution.evaluator import Engine, Evaluator, Progress, drive
-from ihcli.attribution.footprint import Footprint
+from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, Settings, integrate_first_order
+from ihcli.attribution.evaluation import Engine, Progress, ScalarField
+from ihcli.attribution.formulations import FORMULATIONS, Formulation
+from ihcli.attribution.orchestration import Integration, run
 from ihcli.attribution.path import Path
-from ihcli.attribution.reverse import ReverseEngine, ScalarField, differentiable
-from ihcli.errors import UsageError
+from ihcli.attribution.reverse import ReverseEngine, differentiable
+from ihcli.attribution.sampling import ANY_FUNCTION, SamplingPlan
+from ihcli.attribution.screening import LEAST_UNITS, Screening
+from ihcli.errors import NonFiniteError, UsageError
 from ihcli.results import Certificate, PathProfile, Quadrature, frozen_array
 
 Array = NDArray[np.float64]
@@ -24,34 +27,82 @@ On the study's texts float32 differs from float64 on the same nodes by up to 2e-
 the error, a difference of such matrices summed over units, carries several times that.
 """
 FLOAT32_ROUNDING = FLOAT32_FLOOR / 10
-"""The least that the error of a matrix in single precision is said to be, as a share of the largest entry."""
+"""The smallest error that is stated for a matrix in single precision, as a share of the largest entry."""
 
 
 @dataclass(frozen=True, slots=True)
 class Gradients:
-    """Integrated Gradients `ig` (U,), f(x), f(x'), the completeness gap, the error estimate, the gradients spent."""
+    """Integrated Gradients with their error estimate; values are in units of f."""
 
     ig: Array
+    """Attributions (U,)."""
     f_input: float
+    """f(x)."""
     f_baseline: float
+    """f(x')."""
     completeness_gap: float
+    """|Σ_u IG_u - (f(x) - f(x'))|."""
     quadrature_error: float
+    """Estimated error of the attribution that is furthest off."""
     converged: bool
+    """Whether the error is at most the tolerance times the largest attribution."""
     gradients: int
+    """Gradients evaluated."""
 
 
 @dataclass(frozen=True, slots=True)
 class Interactions:
-    """Integrated Gradients `ig` (U,) and Integrated Hessians `ih` (U, U), certified; in units of f."""
+    """Integrated Gradients and Integrated Hessians with their certificate; values are in units of f."""
 
     ig: Array
+    """Attributions (U,): the sums of the matrix's rows."""
     ih: Array
+    """The matrix Γ (U, U)."""
     f_input: float
+    """f(x)."""
     f_baseline: float
+    """f(x'), the mean over several baselines."""
     certificate: Certificate
+    """How far the matrix may be off."""
     quadrature: Quadrature
+    """How the integral was taken and what it cost."""
     path: PathProfile
+    """f and the size of H along the path (of the first baseline)."""
     ih_spread: Array | None = None
+    """Standard deviation of each entry over several baselines (U, U)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Options:
+    """What one or many integrations are asked for."""
+
+    tolerance: float = 0.01
+    formulation: str = "paper"
+    max_nodes: int = 512
+    top: int | None = None
+    seed: int = 0
+    plan: SamplingPlan = ANY_FUNCTION
+
+    def require_valid(self, dtype: torch.dtype) -> None:
+        """Raise `UsageError` for an option outside what is allowed."""
+        check_tolerance(self.tolerance, dtype)
+        if self.formulation not in FORMULATIONS:
+            message = f"formulation is {self.formulation!r}; it must be one of {', '.join(FORMULATIONS)}."
+            raise UsageError(message)
+        if self.max_nodes < 1:
+            message = f"max_nodes is {self.max_nodes}; it must be at least 1."
+            raise UsageError(message)
+
+    def require_top(self, baselines: int) -> None:
+        """Raise `UsageError` where `top` cannot be had."""
+        if self.top is None:
+            return
+        if self.top < 1 or FORMULATIONS[self.formulation].ones_left or baselines > 1:
+            message = (
+                f"top is {self.top}, with {baselines} baselines and formulation {self.formulation}; it must be at "
+                "least 1, and works with one baseline and a symmetric formulation (paper, article)."
+            )
+            raise UsageError(message)
 
 
 @differentiable
@@ -64,25 +115,53 @@ def integrated_gradients(
     tolerance: float = 0.01,
     memory: int | None = None,
 ) -> Gradients:
-    """Integrated Gradients, IG_u = Σ_{i∈u} δ_i ∫₀¹ ∂f/∂x_i(x' + tδ) dt (Sundararajan, Taly, Yan 2017).
+    """Integrated Gradients of a differentiable function, to a tolerance (Sundararajan, Taly, Yan 2017).
 
-    `f` maps (B, *S) to (B,), row by row; `x` and `baseline` are (*S); `groups` gives the unit of each position over
-    leading dimensions of S (-1 for none), by default every element is a unit.  Clenshaw-Curtis steps are doubled until
-    the error is at most `tolerance` times the largest entry.  Raises `UsageError`, `NonFiniteError`, `DeviceError`.
+    IG_u = Σ_{i∈u} δ_i ∫₀¹ ∂f/∂x_i(x' + tδ) dt with δ = x - x'.  Clenshaw-Curtis steps are halved until the error is at
+    most `tolerance` times the largest entry, and gradients at points that belong to no nested rule agree.
+
+    Args:
+        f: Maps a batch (B, *S) to scores (B,), row by row.
+        x: The input (*S), float32 or float64.
+        baseline: The baseline x' (*S).
+        groups: The unit of each position, integers over leading dimensions of S, -1 for none; by default every element
+            is a unit.
+        tolerance: Largest error as a share of the largest entry, in (0, 1].
+        memory: Bytes that may be used; by default a safe share of the free memory.
+
+    Returns:
+        A `Gradients` record with `ig` (U,), in units of f.
+
+    Raises:
+        UsageError: An argument is of the wrong type, shape or size.
+        NonFiniteError: f or its gradient is NaN or infinite on the path.
+        DeviceError: The memory does not suffice for one node.
+
+    Example:
+        >>> import torch
+        >>> result = integrated_gradients(lambda x: x[:, 0] * x[:, 1], torch.tensor([3.0, 2.0]), torch.zeros(2))
+        >>> result.ig.round(3).tolist()
+        [3.0, 3.0]
     """
+    require_tensors(x, [baseline], groups)
     check_tolerance(tolerance, x.dtype)
     path = Path.between(x, baseline, groups)
-    steps = adaptive.integrate_first_order(path.units, tolerance)
-    found = drive(steps, Evaluator(path, ReverseEngine(f), Footprint.measure(f, path, memory)))
-    f_input, f_baseline = float(found.samples.value[-1]), float(found.samples.value[0])
+    settings = Settings(FORMULATIONS["article"], tolerance, double=x.dtype == torch.float64)
+    engine = ReverseEngine(f, memory)
+    engine.footprint(path)
+    (outcome,) = run([Integration(integrate_first_order(path.units, settings), path)], engine)
+    if isinstance(outcome, NonFiniteError):
+        raise outcome
+    first, gradients = outcome
+    f_input, f_baseline = float(first.samples.value[-1]), float(first.samples.value[0])
     return Gradients(
-        ig=frozen_array(found.ig),
+        ig=frozen_array(first.ig),
         f_input=f_input,
         f_baseline=f_baseline,
-        completeness_gap=abs(float(found.ig.sum()) - (f_input - f_baseline)),
-        quadrature_error=found.error,
-        converged=found.error <= tolerance * float(np.abs(found.ig).max()),
-        gradients=len(found.samples.value),
+        completeness_gap=abs(float(first.ig.sum()) - (f_input - f_baseline)),
+        quadrature_error=first.error,
+        converged=first.error <= tolerance * float(np.abs(first.ig).max()),
+        gradients=gradients,
     )
 
 
@@ -102,60 +181,103 @@ def integrated_hessians(
     engine: Engine | None = None,
     progress: Progress | None = None,
 ) -> Interactions:
-    """Integrated Hessians (Janizek, Sturmfels, Lee, JMLR 2021), as one integral.
+    """Integrated Hessians of a differentiable function, certified to a tolerance (Janizek, Sturmfels, Lee, JMLR 2021).
 
-    Γ_uv = ∫₀¹ -t ln t H_uv(t) dt + [u = v] ∫₀¹ -ln t g_u(t) dt, with H_uv(t) = Σ_{i∈u, j∈v} δ_i ∂²f/∂x_i∂x_j δ_j at
-    γ(t) = x' + tδ, which is the paper's double integral over α, β with t = αβ.  Σ_v Γ_uv = IG_u and
-    Σ_uv Γ_uv = f(x) - f(x').
+    Γ_uv = ∫₀¹ -t ln t H_uv(t) dt + [u = v] ∫₀¹ -ln t g_u(t) dt, with g_u(t) = Σ_{i∈u} δ_i·∇_i f,
+    H_uv(t) = Σ_{i∈u, j∈v} δ_iᵀ ∇²_ij f δ_j at γ(t) = x' + tδ: the paper's double integral over α, β with t = αβ.
+    Σ_v Γ_uv = IG_u and Σ_uv Γ_uv = f(x) - f(x').
 
-    `f` maps (B, *S) to (B,), row by row, twice differentiable; `x` is (*S); `baseline` is (*S), or several of them
-    (Expected Hessians: the mean, with the standard deviation in `ih_spread`); `groups` gives the unit of each position
-    over leading dimensions of S, -1 for none, by default every element is a unit.  Every entry is off by at most
-    `tolerance` times the largest, or the certificate says that it did not converge.  `formulation` is `paper`,
-    `article` (kernel -ln t, no diagonal term) or `article-code` (uniform mean, ones in place of δ on the left, not
-    symmetric by nature).  With `top`, only rows that can hold one of so many strongest pairs are computed, the others
-    are NaN (see `screening` for the rule).  `memory` is in bytes.  Raises `UsageError`, `NonFiniteError` and
-    `DeviceError`.
+    Args:
+        f: Maps a batch (B, *S) to scores (B,), row by row, twice differentiable.
+        x: The input (*S), float32 or float64.
+        baseline: The baseline x' (*S), or several: Expected Hessians, the mean, with the standard deviation in
+            `ih_spread`.
+        groups: The unit of each position, integers over leading dimensions of S, -1 for none; by default every element
+            is a unit.
+        tolerance: Largest error of an entry, as a share of the largest entry, in (0, 1]; in float32 at least 3e-4.
+        formulation: `paper` (above), `article` (kernel -ln t, no diagonal term) or `article-code` (uniform mean, ones
+            in place of δ on the left, not symmetric).
+        max_nodes: Most nodes with a whole Hessian, for each baseline.
+        top: K, to compute only rows that can contain one of the K strongest pairs; other rows are NaN.
+        memory: Bytes that may be used; by default a safe share of the free memory.
+        seed: Seed of the sign vectors that verify the matrix.
+        engine: Evaluates f and its derivatives; by default reverse over reverse.
+        progress: Called as (phase, nodes done, nodes of the phase).
+
+    Returns:
+        An `Interactions` record with `ih` (U, U), `ig` (U,) and `certificate`, in units of f.
+
+    Raises:
+        UsageError: An argument is of the wrong type, shape or size.
+        NonFiniteError: f or a derivative is NaN or infinite on the path.
+        DeviceError: The memory does not suffice for one row of one node.
+
+    Example:
+        >>> import torch
+        >>> result = integrated_hessians(lambda x: x[:, 0] * x[:, 1], torch.tensor([3.0, 2.0]), torch.zeros(2))
+        >>> result.ih.round(3).tolist()
+        [[1.5, 1.5], [1.5, 1.5]]
+        >>> result.certificate.converged
+        True
     """
-    check_tolerance(tolerance, x.dtype)
-    if formulation not in adaptive.FORMULATIONS:
-        message = f"formulation is {formulation!r}; it must be one of {', '.join(adaptive.FORMULATIONS)}."
-        raise UsageError(message)
-    if max_nodes < 1:
-        message = f"max_nodes is {max_nodes}; it must be at least 1."
-        raise UsageError(message)
-    paths = [Path.between(x, b, groups) for b in ([baseline] if isinstance(baseline, Tensor) else baseline)]
-    if not paths:
-        message = "No baseline was given; at least one is needed."
-        raise UsageError(message)
-    form = adaptive.FORMULATIONS[formulation]
-    if top is not None and (top < 1 or form.ones_left or len(paths) > 1):
-        message = (
-            f"top is {top}, with {len(paths)} baselines and formulation {formulation}; it must be at least 1, and "
-            "works with one baseline and a symmetric formulation (paper, article)."
-        )
-        raise UsageError(message)
-    integrals, screened = [], False
-    for index, path in enumerate(paths):
-        footprint = Footprint.measure(f, path, memory)
-        left = torch.ones_like(path.delta) if form.ones_left else None
-        evaluator = Evaluator(path, ReverseEngine(f), footprint, engine, left, progress)
-        screened = top is not None and path.units > screening.LEAST_UNITS
-        if screened:
-            steps = screening.integrate_top(path.units, form, tolerance, max_nodes, top or 1, seed)
-        else:
-            steps = adaptive.integrate(path.units, form, tolerance, max_nodes, seed + index, evaluator.refined_units)
-        integrals.append(drive(steps, evaluator))
-    name = "reverse" if engine is None or form.ones_left or screened else engine.name
-    return _combine(integrals, form, tolerance, name, x.dtype)
+    baselines = [baseline] if isinstance(baseline, Tensor) else baseline
+    baselines = require_tensors(x, baselines, groups)
+    options = Options(tolerance, formulation, max_nodes, top, require_integer("seed", seed))
+    options.require_valid(x.dtype)
+    paths = [Path.between(x, own, groups) for own in baselines]
+    if engine is None:
+        engine = ReverseEngine(f, memory)
+        engine.footprint(paths[0])
+    (outcome,) = integrate_paths([paths], engine, options, progress)
+    if isinstance(outcome, NonFiniteError):
+        raise outcome
+    return outcome
 
 
-def _combine(
-    integrals: Sequence[adaptive.Integral],
-    form: adaptive.Formulation,
-    tolerance: float,
-    engine: str,
-    dtype: torch.dtype,
+def integrate_paths(
+    tasks: Sequence[Sequence[Path]], engine: Engine, options: Options, progress: Progress | None = None
+) -> list[Interactions | NonFiniteError]:
+    """The interactions of each task, the mean over its paths (one a baseline); all paths have one shape.
+
+    Raises `UsageError` for options, `DeviceError`; NaN on a path is the outcome of its task alone.
+    """
+    if not tasks:
+        return []
+    dtype = tasks[0][0].delta.dtype
+    options.require_valid(dtype)
+    form = FORMULATIONS[options.formulation]
+    integrations: list[Integration[Integral]] = []
+    screened: list[bool] = []
+    for paths in tasks:
+        options.require_top(len(paths))
+        for index, path in enumerate(paths):
+            settings = Settings(
+                form, options.tolerance, options.max_nodes, options.seed + index, options.plan, dtype == torch.float64
+            )
+            screened.append(options.top is not None and path.units > LEAST_UNITS)
+            steps = (
+                Screening(path.units, settings, options.top or 1)
+                if screened[-1]
+                else AdaptiveIntegration(path.units, settings, 3 if form.ones_left else engine.nested_units)
+            )
+            left = torch.ones_like(path.delta) if form.ones_left else None
+            own = path if left is None else Path(
+                path.start, path.delta, path.groups, path.units, path.parameters, left
+            )  # fmt: skip
+            integrations.append(Integration(steps.steps(), own))
+    outcomes = iter(run(integrations, engine, progress))
+    results: list[Interactions | NonFiniteError] = []
+    for paths in tasks:
+        integrals = [next(outcomes) for _ in paths]
+        error = next((one for one in integrals if isinstance(one, NonFiniteError)), None)
+        good = [one for one in integrals if not isinstance(one, NonFiniteError)]
+        name = "reverse" if form.ones_left or screened[len(results)] else engine.name
+        results.append(_combined(good, form, options.tolerance, name, dtype) if error is None else error)
+    return results
+
+
+def _combined(
+    integrals: Sequence[Integral], form: Formulation, tolerance: float, engine: str, dtype: torch.dtype
 ) -> Interactions:
     """The mean over the baselines and one certificate for it; errors of a mean are at most the mean of the errors."""
     raw = np.mean([i.matrix for i in integrals], axis=0)
@@ -197,10 +319,41 @@ def _combine(
     )
 
 
-def check_tolerance(tolerance: float, dtype: torch.dtype) -> None:
-    """Raise `UsageError` for a tolerance that is none, or that the precision cannot certify."""
-    if not 0 < tolerance <= 1:
-        message = f"tolerance is {tolerance}; it must be above 0 and at most 1 (a share of the largest entry)."
+def require_tensors(x: object, baselines: object, groups: object) -> list[Tensor]:
+    """Raise `UsageError` unless x and the baselines are real tensors and groups a tensor or None."""
+    if not isinstance(x, Tensor) or x.is_complex():
+        message = f"x is {_named(x)}; it must be a real floating-point torch.Tensor."
+        raise UsageError(message)
+    if not isinstance(baselines, Sequence) or isinstance(baselines, (str, bytes)):
+        message = f"baseline is {_named(baselines)}; it must be a torch.Tensor or a sequence of them."
+        raise UsageError(message)
+    for baseline in baselines:
+        if not isinstance(baseline, Tensor):
+            message = f"baseline is {_named(baseline)}; it must be a torch.Tensor like x."
+            raise UsageError(message)
+    if not baselines:
+        message = "No baseline was given; at least one is needed."
+        raise UsageError(message)
+    if groups is not None and not isinstance(groups, Tensor):
+        message = f"groups is {_named(groups)}; it must be an integer torch.Tensor or None."
+        raise UsageError(message)
+    return list(baselines)
+
+
+def require_integer(name: str, value: object) -> int:
+    """Raise `UsageError` unless a value is an integer of at least 0."""
+    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < 0:
+        message = f"{name} is {value!r}; it must be an integer of at least 0."
+        raise UsageError(message)
+    return int(value)
+
+
+def check_tolerance(tolerance: object, dtype: torch.dtype) -> None:
+    """Raise `UsageError` for a tolerance outside (0, 1], or below what the precision can certify."""
+    if isinstance(tolerance, bool) or not isinstance(tolerance, (int, float, np.number)) or not 0 < tolerance <= 1:
+        message = (
+            f"tolerance is {tolerance!r}; it must be a number above 0 and at most 1 (a share of the largest entry)."
+        )
         raise UsageError(message)
     if dtype == torch.float32 and tolerance < FLOAT32_FLOOR:
         message = (
@@ -211,3 +364,7 @@ def check_tolerance(tolerance: float, dtype: torch.dtype) -> None:
     if dtype not in {torch.float32, torch.float64}:
         message = f"x is {dtype}; second derivatives need float32 or float64."
         raise UsageError(message)
+
+
+def _named(value: object) -> str:
+    return f"a complex tensor ({value.dtype})" if isinstance(value, Tensor) else f"a {type(value).__name__}"

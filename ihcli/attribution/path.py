@@ -1,6 +1,12 @@
-"""The straight path from baseline to input, and the units that partition what changes along it."""
+"""F along the diagonal of its cube of switches: where f is evaluated for t·1, and what of the result is whose.
 
-from dataclasses import dataclass
+F(s) = f(start + s_u δ) gives each unit u a switch s_u in [0, 1] that acts on the positions of the unit.  For embeddings
+`start` is the baseline x', δ = x - x' and f reads embeddings.  For value zeroing f reads one switch a token, `start` is
+0 for a word and 1 for a special token, δ is 1 for a word, and the embeddings are a parameter of f.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import torch
@@ -11,16 +17,23 @@ from ihcli.errors import UsageError
 
 @dataclass(frozen=True)
 class Path:
-    """γ(t) = x' + tδ with δ = x - x', and the unit of each position.
+    """γ(t) = start + tδ of one text, and the unit of each position.
 
-    `baseline` and `delta` are (*S); `groups` is an integer tensor whose shape is a leading part of S: the unit of each
-    position, -1 for a position in no unit (δ must be zero there).  `units` is U.
+    Leading `N` axes are absent here: `NodeBatch` has one row a node.
     """
 
-    baseline: Tensor
+    start: Tensor
+    """γ(0), the baseline (*S)."""
     delta: Tensor
+    """δ = γ(1) - γ(0), (*S)."""
     groups: Tensor
+    """The unit of each position (*P), P the leading axes of S; -1 for none (δ is zero there)."""
     units: int
+    """U."""
+    parameters: tuple[Tensor, ...] = ()
+    """Further inputs of f, each (*P_k), which no switch changes."""
+    left: Tensor | None = None
+    """(*S), the vector in place of δ on the left side of the second derivative; None for δ itself."""
 
     @classmethod
     def between(cls, x: Tensor, baseline: Tensor, groups: Tensor | None = None) -> "Path":
@@ -38,23 +51,9 @@ class Path:
             )
             raise UsageError(message)
         if not (torch.isfinite(x).all() and torch.isfinite(baseline).all()):
-            message = "x or baseline holds NaN or infinity; both must be finite."
+            message = "x or baseline contains NaN or infinity; both must be finite."
             raise UsageError(message)
-        if groups is None:
-            groups = torch.arange(x.numel(), device=x.device).view(x.shape)
-        groups = torch.as_tensor(groups, device=x.device)
-        if groups.is_floating_point() or groups.shape != x.shape[: groups.dim()] or groups.dim() == 0:
-            message = (
-                f"groups is {groups.dtype} of shape {tuple(groups.shape)}; it must be integers over leading dimensions "
-                f"of x, {tuple(x.shape)}."
-            )
-            raise UsageError(message)
-        groups = groups.long()
-        units = int(groups.max()) + 1 if groups.numel() else 0
-        present = torch.unique(groups)
-        if units == 0 or int(present[0]) < -1 or len(present[present >= 0]) != units:
-            message = f"groups holds {present.tolist()}; it must hold every unit from 0 up, and -1 for no unit."
-            raise UsageError(message)
+        groups, units = _checked_groups(x, groups)
         delta = (x - baseline).detach()
         outside = groups == -1
         if bool(outside.any()) and bool(delta[outside].any()):
@@ -64,7 +63,16 @@ class Path:
 
     def points(self, t: Tensor) -> Tensor:
         """γ(t), (B, *S) for t (B,)."""
-        return self.baseline + t.view(-1, *[1] * self.delta.dim()) * self.delta
+        return self.start + t.view(-1, *[1] * self.delta.dim()) * self.delta
+
+    def parameters_at(self, nodes: int) -> tuple[Tensor, ...]:
+        """The parameters for a batch of so many nodes, each (B, *P_k), without a copy."""
+        return tuple(own.expand(nodes, *own.shape) for own in self.parameters)
+
+    def chosen(self, nodes: slice) -> "Path":
+        """The path of some of the nodes: the same."""
+        del nodes
+        return self
 
     @cached_property
     def _index(self) -> Tensor:
@@ -72,7 +80,80 @@ class Path:
         return torch.where(flat < 0, self.units, flat)
 
     def per_unit(self, values: Tensor) -> Tensor:
-        """Sums over each unit: (B, *S) -> (B, U)."""
+        """Sums over each unit: (B, *S) to (B, U)."""
         positions = values.flatten(1).view(len(values), len(self._index), -1).sum(-1)  # (B, positions)
         sums = torch.zeros(len(values), self.units + 1, dtype=values.dtype, device=values.device)
         return sums.index_add(1, self._index, positions)[:, :-1]
+
+
+@dataclass(frozen=True)
+class NodeBatch(Path):
+    """N nodes, each on a path of its own, all of one shape: `start` and `delta` are (N, *S), `groups` is (N, *P).
+
+    `units` is the largest number of units of any of the paths; a path with fewer has zeros beyond its own.
+    """
+
+    row_parameters: tuple[Tensor, ...] = field(default=())
+    """The parameters of each node, (N, *P_k)."""
+
+    @classmethod
+    def of(cls, paths: Sequence[Path], counts: Sequence[int]) -> Path:
+        """`counts[k]` nodes on path k, one after the other; a single path stands for itself."""
+        if len(paths) == 1:
+            return paths[0]
+        owner = torch.repeat_interleave(torch.arange(len(paths)), torch.tensor(counts)).to(paths[0].delta.device)
+        start, delta, groups = (
+            torch.stack([getattr(path, name) for path in paths])[owner] for name in ("start", "delta", "groups")
+        )
+        parameters = tuple(torch.stack(own)[owner] for own in zip(*(path.parameters for path in paths), strict=True))
+        units = max(path.units for path in paths)
+        return cls(start, delta, groups, units, left=paths[0].left, row_parameters=parameters)
+
+    def chosen(self, nodes: slice) -> "NodeBatch":
+        """Some of the nodes."""
+        parameters = tuple(own[nodes] for own in self.row_parameters)
+        return NodeBatch(
+            self.start[nodes], self.delta[nodes], self.groups[nodes], self.units, left=self.left,
+            row_parameters=parameters,
+        )  # fmt: skip
+
+    def points(self, t: Tensor) -> Tensor:
+        """γ(t), (N, *S) for t (N,), each on its own path."""
+        return self.start + t.view(-1, *[1] * (self.delta.dim() - 1)) * self.delta
+
+    def parameters_at(self, nodes: int) -> tuple[Tensor, ...]:
+        """The parameters of each node."""
+        del nodes
+        return self.row_parameters
+
+    @cached_property
+    def _index(self) -> Tensor:
+        flat = self.groups.flatten(1)
+        return torch.where(flat < 0, self.units, flat)
+
+    def per_unit(self, values: Tensor) -> Tensor:
+        """Sums over each unit: (k·N, *S), k blocks of the N nodes, to (k·N, U)."""
+        index = self._index.repeat(len(values) // len(self._index), 1)
+        positions = values.flatten(1).view(*index.shape, -1).sum(-1)  # (k·N, positions)
+        sums = torch.zeros(len(values), self.units + 1, dtype=values.dtype, device=values.device)
+        return sums.scatter_add(1, index, positions)[:, :-1]
+
+
+def _checked_groups(x: Tensor, groups: Tensor | None) -> tuple[Tensor, int]:
+    """The unit of each position and the number of units; raises `UsageError`."""
+    if groups is None:
+        groups = torch.arange(x.numel(), device=x.device).view(x.shape)
+    groups = torch.as_tensor(groups, device=x.device)
+    if groups.is_floating_point() or groups.shape != x.shape[: groups.dim()] or groups.dim() == 0:
+        message = (
+            f"groups is {groups.dtype} of shape {tuple(groups.shape)}; it must be integers over leading dimensions of "
+            f"x, {tuple(x.shape)}."
+        )
+        raise UsageError(message)
+    groups = groups.long()
+    units = int(groups.max()) + 1 if groups.numel() else 0
+    present = torch.unique(groups)
+    if units == 0 or int(present[0]) < -1 or len(present[present >= 0]) != units:
+        message = f"groups contains {present.tolist()}; it must contain every unit from 0 up, and -1 for no unit."
+        raise UsageError(message)
+    return groups, units

@@ -1,4 +1,4 @@
-"""The strongest pairs of a long text without all rows: probes rank the rows, and only rows that may hold one are taken.
+"""The strongest pairs of a long text without all rows: probes rank rows, only those that can contain one are computed.
 
 For a random sign vector z, z_u (Γz)_u = Γ_uu + Σ_{v≠u} z_u z_v Γ_uv: its mean over probes is the diagonal, and its
 variance is Σ_{v≠u} Γ_uv², the squared norm of the row off its diagonal.  Once rows S are known exactly, their part is
@@ -11,47 +11,28 @@ row spread over many units follows it (central limit), and a row that rests on f
 together break it with a probability of about CONFIDENCE.
 """
 
-from collections.abc import Generator
 from dataclasses import replace
 from statistics import NormalDist
 
 import numpy as np
-from numpy.typing import NDArray
 
-from ihcli.attribution.adaptive import (
-    FIRST_ORDER_SHARE,
-    AdaptiveIntegration,
-    FirstOrder,
-    Formulation,
-    Integral,
-    Request,
-    Rule,
-    Samples,
-    Steps,
-    added,
-)
+from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, Settings, merged, refinement
+from ihcli.attribution.evaluation import Array, Asks
+from ihcli.attribution.first_order import FirstOrder
+from ihcli.attribution.verification import FIRST_ORDER_SHARE
+from ihcli.quadrature.rules import Rule
 
-Array = NDArray[np.float64]
 SCREENS = 16
 """Sign vectors that rank the rows."""
 LEAST_UNITS = 4 * SCREENS
 """With fewer units the whole matrix costs no more."""
 VERIFIED = 8
-"""How many of them verify the quadrature on the halved step's new nodes: an error of the form ±(1, -1)(1, -1)ᵀ hides
-from all with a probability of 2^-8."""
+"""How many of them verify the quadrature at the new nodes of the halved step: an error of the form ±(1, -1)(1, -1)ᵀ
+hides from all with a probability of 2^-8."""
 CONFIDENCE = 0.01
 """Probability that some row's bound is broken."""
 BATCH = 6
 """Rows that are taken before the rule is asked again."""
-
-
-def integrate_top(
-    units: int, formulation: Formulation, tolerance: float, max_nodes: int, top: int, seed: int = 0
-) -> Steps:
-    """Like `adaptive.integrate`, but only the rows that the `top` strongest pairs can touch; others are NaN."""
-    run = _Screening(units, formulation, tolerance, max_nodes, np.random.default_rng(seed))
-    run.top = top
-    return (yield from run.steps())
 
 
 def norm_bound(variance: Array, probes: int, rows: int) -> Array:
@@ -65,57 +46,55 @@ def norm_bound(variance: Array, probes: int, rows: int) -> Array:
     return np.asarray(np.sqrt(variance * freedom / quantile))
 
 
-class _Screening(AdaptiveIntegration):
-    """One integration of probes and chosen rows."""
+class Screening(AdaptiveIntegration):
+    """One integration of probes and chosen rows; rows that the strongest pairs cannot touch are NaN."""
 
-    top = 1
+    def __init__(self, units: int, settings: Settings, top: int) -> None:
+        """Nothing evaluated yet; `top` is K, the number of pairs wanted."""
+        super().__init__(units, settings)
+        self.units, self.top = units, top
+        self.rng = np.random.default_rng(settings.seed)
 
-    def steps(self) -> Steps:
+    def steps(self) -> Asks[Integral]:
         """First order, nodes, probes, their verification, rows until the rule stops; halve the step where needed."""
-        first = yield from self.first_order(self.tolerance / FIRST_ORDER_SHARE, laying=True)
-        rule, intervals = self._choose(first)
+        first = yield from self.phase.integrate(self.settings.tolerance / FIRST_ORDER_SHARE, placing=True)
+        rule, intervals = self.choice.choose(first)
         t, w = rule.nodes(intervals)
         signs = self.rng.choice([-1.0, 1.0], size=(SCREENS, self.units))
         rows: list[int] = []
-        probed = yield from self._vectors(t, signs)
-        self.nodes += len(t)
+        probed = yield from self._products(t, signs)
+        self.log.nodes += len(t)
         exact = np.empty((len(t), 0, self.units))
         while True:
-            finer_t, finer_w = rule.nodes(2 * intervals)
-            new = added(finer_t, t)
-            check = yield from self._vectors(finer_t[new], signs[:VERIFIED])
+            finer = refinement(rule, intervals, t)
+            check = yield from self._products(finer.t[finer.new], signs[:VERIFIED])
             now = np.tensordot(w, probed[:, :VERIFIED], axes=1)
-            finer = np.tensordot(finer_w[new], check, axes=1) + np.tensordot(
-                finer_w[~new], probed[:, :VERIFIED], axes=1
+            refined = np.tensordot(finer.w[finer.new], check, axes=1) + np.tensordot(
+                finer.w[~finer.new], probed[:, :VERIFIED], axes=1
             )
-            error = float(np.abs(finer - now).max()) / (1 - rule.slowest)
+            error = float(np.abs(refined - now).max()) / (1 - rule.slowest)
             scale, exact = yield from self._rows(first, t, w, np.tensordot(w, probed, axes=1), signs, rows, exact)
-            first = yield from self._sharpened(first, rule, scale, finer_t[new])
+            first = yield from self.verification.sharpened(first, rule, intervals, scale)
             matrix = self._matrix(np.tensordot(w, exact, axes=1), rows, first)
             gap = float(np.abs(matrix[rows].sum(1) - first.row_sums[rows]).max())
-            done = max(error, gap) + first.error <= self.tolerance * scale
-            if done or self.nodes + int(new.sum()) > self.max_nodes:
+            converged = max(error, gap) + first.error <= self.settings.tolerance * scale
+            if converged or self.log.nodes + int(finer.new.sum()) > self.settings.max_nodes:
                 break
             every = np.concatenate([signs, np.eye(self.units)[rows]])
-            fresh = yield from self._vectors(finer_t[new], every)
-            self.nodes += int(new.sum())
-            probed = _merged(probed, fresh[:, :SCREENS], new)
-            exact = _merged(exact, fresh[:, SCREENS:], new)
-            t, w, intervals = finer_t, finer_w, 2 * intervals
-        return self._integral(first, rule, matrix, max(error, gap), converged=done)
+            fresh = yield from self._products(finer.t[finer.new], every)
+            self.log.nodes += int(finer.new.sum())
+            probed = merged(probed, fresh[:, :SCREENS], finer)
+            exact = merged(exact, fresh[:, SCREENS:], finer)
+            t, w, intervals = finer.t, finer.w, 2 * intervals
+        return self._integral(first, rule, matrix, max(error, gap), converged=converged)
 
-    def _vectors(self, t: Array, vectors: Array) -> Generator[Request, Samples, Array]:
+    def _products(self, t: Array, vectors: Array) -> Asks[Array]:
         """Products of H(t) with the vectors, (n, K, U)."""
-        samples = yield Request(t, order=2, vectors=vectors)
-        assert samples.hessian is not None  # noqa: S101  (the driver answers what was asked)
-        self._see(t, samples.gradient)
-        self.products += len(t) * len(vectors)
-        self.profile.append((t, samples.value, np.full(len(t), np.nan)))
-        return samples.hessian
+        return (yield from self.log.product(t, vectors))
 
     def _rows(
         self, first: FirstOrder, t: Array, w: Array, screened: Array, signs: Array, rows: list[int], exact: Array
-    ) -> Generator[Request, Samples, tuple[float, Array]]:
+    ) -> Asks[tuple[float, Array]]:
         """Take rows, the strongest first, until the rule stops; returns the largest entry and the rows' products."""
         while True:
             known = np.tensordot(w, exact, axes=1)
@@ -135,7 +114,7 @@ class _Screening(AdaptiveIntegration):
                 open_rows = rest  # without interactions the rows that carry most, so that there is something to verify
                 bounds = bounds + np.abs(first.row_sums) + np.abs(first.diagonal)
             ranked = open_rows[np.argsort(-bounds[np.isin(rest, open_rows)], kind="stable")][:BATCH]
-            part = yield from self._vectors(t, np.eye(self.units)[ranked])
+            part = yield from self._products(t, np.eye(self.units)[ranked])
             rows += ranked.tolist()
             exact = np.concatenate([exact, part], axis=1)
 
@@ -148,14 +127,8 @@ class _Screening(AdaptiveIntegration):
         return matrix
 
     def _integral(self, first: FirstOrder, rule: Rule, matrix: Array, error: float, *, converged: bool) -> Integral:
-        found = self.outcome(first, rule.name, matrix, error, converged=converged)
-        return replace(found, row_sums=np.where(np.isnan(matrix).any(axis=1), np.nan, found.row_sums))
-
-
-def _merged(old: Array, fresh: Array, new: NDArray[np.bool_]) -> Array:
-    both = np.empty((len(new), *old.shape[1:]))
-    both[~new], both[new] = old, fresh
-    return both
+        integral = self.outcome(first, rule.name, matrix, error, converged=converged)
+        return replace(integral, row_sums=np.where(np.isnan(matrix).any(axis=1), np.nan, integral.row_sums))
 
 
 def _kth(matrix: Array, top: int) -> float:

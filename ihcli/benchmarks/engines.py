@@ -9,10 +9,8 @@ from typing import Generic, TypeVar
 
 import numpy as np
 
-from ihcli.attribution.adaptive import Request
-from ihcli.attribution.evaluator import Evaluator
-from ihcli.attribution.footprint import Footprint
-from ihcli.attribution.path import Path
+from ihcli.attribution.evaluation import Request
+from ihcli.attribution.orchestration import evaluate
 from ihcli.attribution.reverse import ReverseEngine
 from ihcli.benchmarks.scaling import median_seconds, words
 from ihcli.pipeline import Explainer
@@ -52,15 +50,13 @@ class Comparison:
 def compare(explainer: Explainer) -> Iterator[Comparison]:
     """Texts of 8 to 128 words, each a unit; chunks as the memory limit asks for."""
     for tokens, nodes in BATCHES.items():
-        problem = explainer.prepare(words(tokens))
-        path = Path.between(problem.x, problem.baselines.embeddings[0], problem.encoded.groups)
-        engine = explainer.engine(problem)
-        reverse, footprint = ReverseEngine(problem.score), Footprint.measure(problem.score, path)
+        prepared = explainer.prepare(words(tokens))
+        path = prepared.presence.paths[0]
+        fast, slow = explainer.engine(prepared), ReverseEngine(prepared.presence.score)
         t = np.linspace(0.1, 0.9, nodes)
-        slow, fast = Evaluator(path, reverse, footprint), Evaluator(path, reverse, footprint, engine)
-        gradient = _measured(partial(fast.answer, Request(t, order=1)))
-        forward = _measured(partial(fast.answer, Request(t, order=2)))
-        backward = _measured(partial(slow.answer, Request(t, order=2)))
+        gradient = _measured(partial(evaluate, path, Request(t, order=1), fast))
+        forward = _measured(partial(evaluate, path, Request(t, order=2), fast))
+        backward = _measured(partial(evaluate, path, Request(t, order=2), slow))
         one, other = forward.result.hessian, backward.result.hessian
         assert one is not None  # noqa: S101  (second order was asked for)
         assert other is not None  # noqa: S101

@@ -13,8 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from ihcli.attribution.evaluation import ScalarField
 from ihcli.attribution.path import Path
-from ihcli.attribution.reverse import ReverseEngine, ScalarField
+from ihcli.attribution.reverse import ReverseEngine
 
 Array = NDArray[np.float64]
 BATCH = 50
@@ -98,10 +99,12 @@ def product_grid(f: ScalarField, path: Path, order: int, nodes_at_once: int = 16
     for start in range(0, len(nodes), nodes_at_once):
         t = nodes[start : start + nodes_at_once]
         part = weights[start : start + nodes_at_once]
-        found = engine.second_order(path, torch.as_tensor(t, dtype=path.delta.dtype, device=path.delta.device))
-        assert found.hessian is not None  # noqa: S101  (second order was asked for)
-        matrix += np.tensordot(part * t, _array(found.hessian), axes=1)
-        matrix += np.diag(part @ _array(found.gradient))
+        evaluations = engine.evaluate(
+            path, torch.as_tensor(t, dtype=path.delta.dtype, device=path.delta.device), order=2
+        )
+        assert evaluations.hessian is not None  # noqa: S101  (second order was asked for)
+        matrix += np.tensordot(part * t, evaluations.hessian, axes=1)
+        matrix += np.diag(part @ evaluations.gradient)
     return Outcome(matrix, len(nodes), len(nodes) * path.units)
 
 

@@ -1,5 +1,6 @@
 """How the cost of one row of H grows: with the tokens of a text, and with its units at a fixed number of tokens."""
 
+import dataclasses
 import statistics
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -9,8 +10,6 @@ import numpy as np
 import torch
 from matplotlib.figure import Figure
 
-from ihcli.attribution.path import Path
-from ihcli.attribution.reverse import ReverseEngine
 from ihcli.pipeline import Explainer
 
 TOKENS = (8, 16, 32, 64, 128, 256)
@@ -64,21 +63,17 @@ def exponent(x: Sequence[float], y: Sequence[float]) -> float:
 
 
 def _point(explainer: Explainer, tokens: int, units: int) -> Point:
-    problem = explainer.prepare(words(tokens))
-    groups = problem.encoded.groups.clone()
+    prepared = explainer.prepare(words(tokens))
+    groups = prepared.encoded.groups.clone()
     inside = groups >= 0
     groups[inside] = (torch.arange(int(inside.sum())) * units) // int(inside.sum())
-    path = Path.between(problem.x, problem.baselines.embeddings[0], groups)
+    path = dataclasses.replace(prepared.presence.paths[0], groups=groups, units=units)
     nodes = NODES if tokens <= UNIT_TOKENS else 1
     t = torch.linspace(0.1, 0.9, nodes, dtype=path.delta.dtype, device=path.delta.device)
-    reverse, engine = ReverseEngine(problem.score), explainer.engine(problem)
-    gradient = median_seconds(lambda: reverse.first_order(path, t)) / nodes
-    if engine is None:
-        hessian = median_seconds(lambda: reverse.second_order(path, t)) / nodes
-    else:
-        hessian = median_seconds(lambda: engine.second_order(path, t)) / nodes
-    name = "reverse" if engine is None else engine.name
-    return Point(tokens, path.units, hessian, hessian / path.units, gradient, name)
+    engine = explainer.engine(prepared)
+    gradient = median_seconds(lambda: engine.evaluate(path, t, order=1)) / nodes
+    hessian = median_seconds(lambda: engine.evaluate(path, t, order=2)) / nodes
+    return Point(tokens, path.units, hessian, hessian / path.units, gradient, engine.name)
 
 
 def median_seconds(run: Callable[[], object], *, warm: bool = False) -> float:

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 
 from ihcli.attribution.path import Path
-from ihcli.attribution.reverse import ScalarField
+from ihcli.attribution.evaluation import ScalarField
 from ihcli.benchmarks import published
 from ihcli.benchmarks.published import Outcome
 from ihcli.config import RunConfig
@@ -132,8 +132,7 @@ def _text(explainer: Explainer, exact: Explainer, text: str, budget: float, say:
     truth = exact.explain(text).ih
     with fast_products():
         explanation, first = _timed(partial(explainer.explain, text))
-    problem = explainer.prepare(text)
-    path = Path.between(problem.x, problem.baselines.embeddings[0], problem.encoded.groups)
+    path = explainer.prepare(text).presence.paths[0]
     runs: list[Measurement] = []
     for one in _all(explainer, text, path, truth, budget):
         say(f"{text}: {one.procedure}, {one.effort}: {one.seconds:.3g} s, error {one.error:.2g}")
@@ -142,7 +141,7 @@ def _text(explainer: Explainer, exact: Explainer, text: str, budget: float, say:
 
 
 def _all(explainer: Explainer, text: str, path: Path, truth: Array, budget: float) -> Iterator[Measurement]:
-    score = explainer.prepare(text).score
+    score = explainer.prepare(text).presence.score
     yield from ours(explainer, text, truth)
     tokens = int((path.groups >= 0).sum())
     row = _timed(lambda: published.article(score, path, 1, tokens=1))[1]

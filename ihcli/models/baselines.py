@@ -1,7 +1,5 @@
 """Baselines: what stands in the place of the text at the other end of the path."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +11,6 @@ from ihcli.errors import BaselineError
 from ihcli.models.encoding import EncodedText
 
 TOKENS = ("pad", "mask", "unk")
-
-
-@dataclass(frozen=True, slots=True, eq=False)
-class Baselines:
-    """Baseline embeddings, each (T, D), one for every kind but `texts`; and what the result says of them."""
-
-    embeddings: tuple[Tensor, ...]
-    description: Mapping[str, Any]
 
 
 def baseline_ids(tokenizer: Any, encoded: EncodedText, section: BaselineSection) -> tuple[list[Tensor], dict[str, Any]]:

@@ -1,24 +1,21 @@
 """A loaded classifier: from text to everything that an explanation needs of the model."""
 
-import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import torch
 from torch import Tensor
 
-from ihcli.attribution.estimate import Estimate
-from ihcli.attribution.forward import Choice
 from ihcli.config import BaselineSection, TargetSection, UnitsSection
 from ihcli.errors import BaselineError
-from ihcli.models import encoding, preflight, targets
+from ihcli.models import encoding, targets, value_zeroing
 from ihcli.models.adapter import Adapter
-from ihcli.models.baselines import Baselines, baseline_ids
+from ihcli.models.baselines import baseline_ids
 from ihcli.models.discontinuities import Choices
 from ihcli.models.encoding import EncodedText
-from ihcli.models.score import Score, evaluate
-from ihcli.models.smoothing import LARGEST_GAP, SHARPNESS, names, observe
-from ihcli.results import ModelInfo, Prediction, Surrogate, Target
+from ihcli.models.presence import Presence, of_embeddings, of_values, smoothed
+from ihcli.models.score import Score
+from ihcli.results import ModelInfo, Prediction, Target
 
 ProblemType = Literal["single_label", "multi_label", "regression"]
 
@@ -42,11 +39,8 @@ class LoadedClassifier:
     """Kinked operations that depend on the input, by name, as often as a sample text meets them."""
     choices: Choices
     """What a sample text lets the input choose."""
-
-    @property
-    def beta(self) -> float | None:
-        """The sharpness that was asked for; None with `off`, `auto` or a model without kinks."""
-        return self.smoothing if self.kinks and isinstance(self.smoothing, float) else None
+    _value_plans: list[value_zeroing.ValuePlan] = field(default_factory=list)
+    """How value zeroing enters the model, once it is known."""
 
     def encode(
         self, text: str, text_pair: str | None = None, *, units: UnitsSection, truncation: bool = False
@@ -57,17 +51,79 @@ class LoadedClassifier:
             limit=self.max_tokens, accepted=self.adapter.accepted, truncation=truncation, device=self.device,
         )  # fmt: skip
         self.adapter.require_known(encoded.input_ids)
+        encoding.require_token_types(encoded, self.model)
         return encoded
 
     def embed(self, encoded: EncodedText) -> Tensor:
         """The input embeddings x (T, D)."""
         return self.adapter.embed(encoded.input_ids)
 
-    def baselines(self, encoded: EncodedText, baseline: BaselineSection) -> Baselines:
-        """The baseline embeddings x', one or several; special tokens keep their own.  Raises `BaselineError`."""
-        x = self.embed(encoded)
-        if baseline.kind == "zero":
-            return Baselines((torch.where(encoded.explained[:, None], 0.0, x),), {"kind": "zero"})
+    def predict(self, encoded: EncodedText) -> Prediction:
+        """What the model says of the text, by its ids."""
+        with torch.no_grad():
+            logits = self.adapter.of_ids(encoded.input_ids[None], encoded.extras)[0].double()
+        found = targets.probabilities(logits, self.problem)
+        index = int(found.argmax())
+        return Prediction(self.labels[index], index, dict(zip(_unique(self.labels), found.tolist(), strict=True)))
+
+    def target(self, section: TargetSection, prediction: Prediction) -> Target:
+        """The scalar to explain; raises `TargetError`."""
+        return targets.resolve(section, prediction, self.labels, self.problem)
+
+    def score(self, encoded: EncodedText, target: Target) -> Score:
+        """The explained scalar as a function of embeddings (B, T, D), nothing smoothed; raises `PreflightError`."""
+        against = None if target.against is None else targets.recorded_index(target.against, self.labels)
+        plan = self.adapter.plan(encoded.input_ids, encoded.extras)
+        return Score(self.adapter, encoded, target, against, self.problem, plan)
+
+    def presence(self, encoded: EncodedText, target: Target, baseline: BaselineSection) -> Presence:
+        """F, the explained scalar as a function of switches, for one kind of absence.
+
+        Kinks are smoothed as the configuration says; `Presence.surrogate` says what that changed.  With `auto` the
+        sharpness is the smallest that changes F(1) - F(0) by under 1 % of it, and F(t·1) - F(0) at t = ¼, ½, ¾ by under
+        1 % of its largest value; where none does, it is the sharpest.  Raises `BaselineError`, `PreflightError`.
+        """
+        score, x = self.score(encoded, target), self.embed(encoded)
+        kind = self.resolved_kind(baseline)
+        if kind == "value-zeroing":
+            presence = of_values(score, x, encoded, self.value_plan(), self.absent_token(), self.tokenizer)
+        elif kind == "zero":
+            presence = of_embeddings(score, x, encoded, [torch.where(encoded.explained[:, None], 0.0, x)],
+                                     {"kind": "zero"})  # fmt: skip
+        else:
+            ids, description = self._baseline_ids(encoded, baseline.model_copy(update={"kind": kind}))
+            presence = of_embeddings(score, x, encoded, [self.adapter.embed(own) for own in ids], description)
+        if baseline.kind == "auto":
+            presence.description["chosen"] = "auto"
+        return smoothed(presence, self.kinks, self.smoothing)
+
+    def resolved_kind(self, baseline: BaselineSection) -> str:
+        """The kind of baseline: with `auto` value zeroing where the model allows it, else mask, else pad."""
+        if baseline.kind != "auto":
+            return baseline.kind
+        if self.value_plan().refusal is None:
+            return "value-zeroing"
+        return "mask" if getattr(self.tokenizer, "mask_token_id", None) is not None else "pad"
+
+    def value_plan(self) -> value_zeroing.ValuePlan:
+        """How value zeroing enters this model, or why it cannot; found on a sample text, once."""
+        if not self._value_plans:
+            sample = self.encode(encoding.SAMPLE, units=UnitsSection(), truncation=True)
+            plan = value_zeroing.find_plan(self.adapter, sample, self.info.architecture, self.absent_token())
+            self._value_plans.append(plan)
+        return self._value_plans[0]
+
+    def absent_token(self) -> int | None:
+        """The token that says nothing: mask, else unk, else pad; None where the tokenizer has none of them."""
+        rows = self.adapter.rows
+        for kind in ("mask", "unk", "pad"):
+            token = getattr(self.tokenizer, f"{kind}_token_id", None)
+            if token is not None and (rows is None or token < rows):
+                return int(token)
+        return None
+
+    def _baseline_ids(self, encoded: EncodedText, baseline: BaselineSection) -> tuple[list[Tensor], dict[str, Any]]:
+        """Ids (T,) of every baseline that is made of tokens, and its description; raises `BaselineError`."""
         ids, description = baseline_ids(self.tokenizer, encoded, baseline)
         rows = self.adapter.rows
         for own in ids:
@@ -83,107 +139,7 @@ class LoadedClassifier:
                     "them to explain. Choose another baseline."
                 )
                 raise BaselineError(message)
-        return Baselines(tuple(self.adapter.embed(own) for own in ids), description)
-
-    def predict(self, encoded: EncodedText) -> Prediction:
-        """What the model says of the text, by its ids."""
-        with torch.no_grad():
-            logits = self.adapter.of_ids(encoded.input_ids[None], encoded.extras)[0].double()
-        found = targets.probabilities(logits, self.problem)
-        index = int(found.argmax())
-        return Prediction(self.labels[index], index, dict(zip(_unique(self.labels), found.tolist(), strict=True)))
-
-    def target(self, section: TargetSection, prediction: Prediction) -> Target:
-        """The scalar to explain; raises `TargetError`."""
-        return targets.resolve(section, prediction, self.labels, self.problem)
-
-    def score(
-        self, encoded: EncodedText, target: Target, baselines: Baselines | None = None, *, smoothed: bool = True
-    ) -> Score:
-        """f: (B, T, D) to (B,); its `beta` says how sharp the smoothing is, None without.
-
-        With `auto` the sharpness is the smallest that changes f(x) - f(x') by under 1 % of it, and f(γ(t)) - f(x') at
-        t = ¼, ½, ¾ by under 1 % of its largest; it needs the baselines.  Without them, or where none suffices, it is
-        the sharpest.  Raises `PreflightError`.
-        """
-        against = None if target.against is None else targets.find_label(target.against, self.labels, "label")
-        plan = self.adapter.plan(encoded.input_ids, encoded.extras)
-        plain = Score(self.adapter, encoded, target, against, self.problem, plan)
-        if not smoothed or not self.kinks or self.smoothing == "off":
-            return plain
-        x = self.embed(encoded)
-        calls = observe(plain, x)
-        if not any(kink is not None and kink.smoothable for kink in calls):
-            return plain
-        if isinstance(self.smoothing, float):
-            return dataclasses.replace(plain, kinks=calls, beta=self.smoothing)
-        for beta in SHARPNESS if baselines is not None else ():
-            score = dataclasses.replace(plain, kinks=calls, beta=beta)
-            if baselines is not None and _change(plain, score, x, baselines).small:
-                return score
-        return dataclasses.replace(plain, kinks=calls, beta=SHARPNESS[-1])
-
-    def surrogate(self, encoded: EncodedText, target: Target, baselines: Baselines) -> Surrogate | None:
-        """What smoothing changed; None when nothing was smoothed."""
-        score = self.score(encoded, target, baselines)
-        if score.beta is None:
-            return None
-        plain = dataclasses.replace(score, kinks=(), beta=None)
-        change = _change(plain, score, self.embed(encoded), baselines)
-        kinks = names([kink for kink in score.kinks if kink is not None and kink.smoothable])
-        return Surrogate(score.beta, kinks, change.f_input, change.difference, change.label)
-
-    def preflight(self, encoded: EncodedText | None = None, *, thorough: bool) -> "preflight.Report":
-        """Whether this model can be explained faithfully, on a text of the user's or a sample."""
-        return preflight.inspect(self, encoded, thorough=thorough)
-
-    def cost(self, encoded: EncodedText | None = None) -> tuple[Choice, Estimate]:
-        """Which engine takes the second derivatives of a text of the user's or a sample, and what explaining it costs.
-
-        Only for a model that passed its preflight.
-        """
-        return preflight.cost(self, preflight.sample(self) if encoded is None else encoded)
-
-
-_QUARTERS = (0.0, 0.25, 0.5, 0.75, 1.0)
-
-
-@dataclass(frozen=True, slots=True)
-class _Change:
-    """What smoothing changed: f(x); f(x) - f(x'), and its size; f(γ(t)) - f(x') at worst, and its size; the label."""
-
-    f_input: float
-    difference: float
-    size: float
-    along: float
-    excursion: float
-    label: bool
-
-    @property
-    def small(self) -> bool:
-        return (
-            abs(self.difference) <= LARGEST_GAP * self.size
-            and self.along <= LARGEST_GAP * self.excursion
-            and not self.label
-        )
-
-
-def _change(plain: Score, smooth: Score, x: Tensor, baselines: Baselines) -> _Change:
-    ends = torch.stack(baselines.embeddings)  # (K, T, D)
-    points = torch.cat([ends + t * (x - ends) for t in _QUARTERS])
-    before, after = (evaluate(score, points).view(len(_QUARTERS), -1) for score in (plain, smooth))  # (5, K)
-    with torch.no_grad():
-        label = plain.logits(x[None]).argmax() != smooth.logits(x[None]).argmax()
-    was, became = before - before[0], after - after[0]
-    difference = float(was[-1].mean())
-    return _Change(
-        f_input=float(after[-1, 0] - before[-1, 0]),
-        difference=float(became[-1].mean()) - difference,
-        size=abs(difference),
-        along=float((became - was).abs().max()),
-        excursion=float(was.abs().max()),
-        label=bool(label),
-    )
+        return ids, description
 
 
 def _unique(labels: tuple[str, ...]) -> tuple[str, ...]:

@@ -1,30 +1,22 @@
 """The preflight: whether a model that loads can be explained faithfully, said check by check."""
 
 import copy
+import dataclasses
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
 import torch
 from torch import Tensor
 
-from ihcli.attribution.estimate import Estimate, estimate
-from ihcli.attribution.forward import Choice, ForwardEngine, choose
-from ihcli.attribution.path import Path
 from ihcli.config import BaselineSection, RunConfig
 from ihcli.errors import PreflightError
-from ihcli.models.adapter import PARITY, Adapter, parity
-from ihcli.models.encoding import EncodedText
+from ihcli.models.adapter import PARITY, parity
+from ihcli.models.classifier import LoadedClassifier
+from ihcli.models.encoding import SAMPLE, EncodedText
 from ihcli.models.score import Score
 from ihcli.models.smoothing import SMOOTHED
 from ihcli.results import Target
-from ihcli.runtime.memory import memory_limit
 
-if TYPE_CHECKING:
-    from ihcli.models.baselines import Baselines
-    from ihcli.models.classifier import LoadedClassifier
-
-SAMPLE = "The film was not bad at all, but its second half is far too long."
 ROW_ERROR = 1e-3
 """Largest error of a row of second derivatives, relative to its largest entry."""
 BATCHING = 1e-4
@@ -59,27 +51,19 @@ class Report:
             raise PreflightError("\n".join(check.detail for check in self.checks if not check.ok))
 
 
-def sample(classifier: "LoadedClassifier") -> EncodedText:
+def sample(classifier: LoadedClassifier) -> EncodedText:
     """The text that a model is tried on when the user gives none."""
     return classifier.encode(SAMPLE, units=RunConfig().units, truncation=True)
 
 
-def cost(classifier: "LoadedClassifier", encoded: EncodedText) -> tuple[Choice, Estimate]:
-    """Which engine takes the second derivatives, and what explaining the text would cost with it."""
-    score, x, baselines = _score(classifier, encoded), classifier.embed(encoded), _zero(classifier, encoded).embeddings
-    path = Path.between(x, baselines[0], encoded.groups)
-    chosen = choose(score, x)
-    engine = None if chosen.program is None else ForwardEngine(chosen.program, memory_limit(x.device))
-    return chosen, estimate(score, path, RunConfig().attribution.tolerance, None, len(baselines), engine)
-
-
-def inspect(classifier: "LoadedClassifier", encoded: EncodedText | None, *, thorough: bool) -> Report:
+def inspect(classifier: LoadedClassifier, encoded: EncodedText | None, *, thorough: bool) -> Report:
     """The cheap checks, or all of them; nothing is raised for what is found."""
     if encoded is None:
         encoded = sample(classifier)
     checks = [_parity(classifier, encoded), _jumps(classifier), _kinks(classifier)]
     if thorough:
         checks += [
+            _value_zeroing(classifier),
             Check("head", ok=True, detail="Every weight of the classification head came from the checkpoint."),
             _labels(classifier),
             Check("limit", ok=True, detail=f"Reads at most {classifier.max_tokens} tokens."),
@@ -93,7 +77,7 @@ def inspect(classifier: "LoadedClassifier", encoded: EncodedText | None, *, thor
     return Report(tuple(checks))
 
 
-def _parity(classifier: "LoadedClassifier", encoded: EncodedText) -> Check:
+def _parity(classifier: LoadedClassifier, encoded: EncodedText) -> Check:
     adapter = classifier.adapter
     if adapter.route is None:
         return Check("parity", ok=False, detail=adapter.reason)
@@ -109,7 +93,7 @@ def _parity(classifier: "LoadedClassifier", encoded: EncodedText) -> Check:
     return Check("parity", ok=False, detail=detail)
 
 
-def _jumps(classifier: "LoadedClassifier") -> Check:
+def _jumps(classifier: LoadedClassifier) -> Check:
     if not classifier.choices.jumps:
         return Check("jumps", ok=True, detail="No jumps: the input chooses nothing by an index or by rounding.")
     detail = (
@@ -120,7 +104,7 @@ def _jumps(classifier: "LoadedClassifier") -> Check:
     return Check("jumps", ok=False, detail=detail)
 
 
-def _kinks(classifier: "LoadedClassifier") -> Check:
+def _kinks(classifier: LoadedClassifier) -> Check:
     kinks = [*classifier.kinks, *(f"comparison ({name})" for name in classifier.choices.branches)]
     if not kinks:
         return Check("kinks", ok=True, detail="No kinks: the model is smooth.")
@@ -137,18 +121,31 @@ def _kinks(classifier: "LoadedClassifier") -> Check:
     return Check("kinks", ok=True, detail=" ".join(parts))
 
 
+def _value_zeroing(classifier: LoadedClassifier) -> Check:
+    """Which baselines the model allows; none of it makes the model fail."""
+    plan = classifier.value_plan()
+    if plan.refusal is not None:
+        return Check("value zeroing", ok=True, detail=f"Not available: {plan.refusal}")
+    switched = {
+        "none": "the head reads no word's own position",
+        "last": "the head reads the last word's own position, whose embedding is switched too",
+        "all": "the head reads every word's own position, so embeddings are switched too",
+    }[plan.reads]
+    return Check("value zeroing", ok=True, detail=f"Available in {len(plan.keys)} attentions; {switched}.")
+
+
 def _counted(kinks: Sequence[str]) -> str:
     return ", ".join(f"{kinks.count(name)} {name}" for name in sorted(set(kinks)))
 
 
-def _labels(classifier: "LoadedClassifier") -> Check:
+def _labels(classifier: LoadedClassifier) -> Check:
     listed = ", ".join(classifier.labels)
     if len(set(classifier.labels)) < len(classifier.labels):
         return Check("labels", ok=True, detail=f"{listed}: some share a name; name a target by its index.")
     return Check("labels", ok=True, detail=f"{classifier.problem.replace('_', ' ')}: {listed}.")
 
 
-def _precision(classifier: "LoadedClassifier") -> Check:
+def _precision(classifier: LoadedClassifier) -> Check:
     found = sorted(
         {str(p.dtype).removeprefix("torch.") for p in classifier.model.parameters() if p.is_floating_point()}
     )
@@ -157,24 +154,21 @@ def _precision(classifier: "LoadedClassifier") -> Check:
     return Check("dtype", ok=ok, detail=detail)
 
 
-def _attention(classifier: "LoadedClassifier") -> Check:
+def _attention(classifier: LoadedClassifier) -> Check:
     kind = getattr(classifier.model.config, "_attn_implementation", None) or "eager"
     ok = kind == "eager"
     detail = f"Attention is {kind}." if ok else f"Attention is {kind}; fused kernels have no second derivative."
     return Check("attention", ok=ok, detail=detail)
 
 
-def _score(classifier: "LoadedClassifier", encoded: EncodedText) -> Score:
+def _score(classifier: LoadedClassifier, encoded: EncodedText) -> Score:
+    """The smoothed score of the predicted label's logit, under the one baseline that every tokenizer can have."""
     prediction = classifier.predict(encoded)
-    return classifier.score(encoded, Target(prediction.label, prediction.index, "logit"), _zero(classifier, encoded))
+    target = Target(prediction.label, prediction.index, "logit")
+    return classifier.presence(encoded, target, BaselineSection(kind="zero")).score
 
 
-def _zero(classifier: "LoadedClassifier", encoded: EncodedText) -> "Baselines":
-    """The one baseline that every tokenizer can have."""
-    return classifier.baselines(encoded, BaselineSection(kind="zero"))
-
-
-def _batching(classifier: "LoadedClassifier", encoded: EncodedText, score: Score) -> Check:
+def _batching(classifier: LoadedClassifier, encoded: EncodedText, score: Score) -> Check:
     """F of one text alone against f of it beside others of the same length."""
     x = classifier.embed(encoded)
     with torch.no_grad():
@@ -187,7 +181,7 @@ def _batching(classifier: "LoadedClassifier", encoded: EncodedText, score: Score
     return Check("batching", ok=False, detail=f"A text computed beside others gives another score, by {gap:.1e}.")
 
 
-def _row(classifier: "LoadedClassifier", encoded: EncodedText, score: Score) -> Check:
+def _row(classifier: LoadedClassifier, encoded: EncodedText, score: Score) -> Check:
     """One row of second derivatives against central differences of the gradient, on a copy in float64."""
     try:
         error = row_error(score, classifier.embed(encoded), encoded.explained)
@@ -216,11 +210,8 @@ def row_error(score: Score, x: Tensor, explained: Tensor) -> float:
     v is the embedding of the first explained token, H v comes from reverse over reverse.  The model is copied to
     float64 for it.
     """
-    copied = copy.deepcopy(score.adapter.model).double()
-    adapter = Adapter(copied, score.adapter.accepted, score.adapter.route)
-    twin = Score(
-        adapter, score.encoded, score.target, score.against, score.problem, score.plan, score.kinks, score.beta
-    )
+    adapter = score.adapter
+    twin = dataclasses.replace(score, adapter=dataclasses.replace(adapter, model=copy.deepcopy(adapter.model).double()))
     x = x.double()
     place = int(explained.nonzero()[0])
     direction = torch.zeros_like(x)

@@ -1,13 +1,13 @@
-"""The explained scalar as a function of embeddings: what attribution sees of a model."""
+"""The explained scalar as a function of embeddings, or of embeddings and one switch a token."""
 
 from collections.abc import Hashable
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 
-import torch
 from torch import Tensor
 
 from ihcli.models.adapter import Adapter, Plan
+from ihcli.models.attention import Keys, SwitchedValues
 from ihcli.models.encoding import EncodedText
 from ihcli.models.smoothing import Kink, Smoothing
 from ihcli.models.targets import output
@@ -16,7 +16,7 @@ from ihcli.results import Target
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Score:
-    """f: embeddings (B, T, D) to (B,), differentiable twice.  `beta` is None where nothing is smoothed."""
+    """f: embeddings (B, T, D) to the explained scalar (B,), twice differentiable."""
 
     adapter: Adapter
     encoded: EncodedText
@@ -26,15 +26,17 @@ class Score:
     plan: Plan = ()
     kinks: tuple[Kink | None, ...] = ()
     beta: float | None = None
+    """Sharpness of the smoothing; None where nothing is smoothed."""
 
-    def __call__(self, points: Tensor) -> Tensor:
-        """F at embeddings (B, T, D), as (B,)."""
-        return output(self.logits(points), self.target, self.problem, self.against)
+    def __call__(self, points: Tensor, *parameters: Tensor) -> Tensor:
+        """f at points (B, …), as (B,)."""
+        return output(self.logits(points, *parameters), self.target, self.problem, self.against)
 
     def logits(self, points: Tensor) -> Tensor:
-        """The logits (B, C) under it."""
-        smoothing = nullcontext() if self.beta is None else Smoothing(self.beta, self.kinks)
-        with smoothing:
+        """The logits (B, C) at embeddings (B, T, D)."""
+        with ExitStack() as modes:
+            if self.beta is not None:
+                modes.enter_context(Smoothing(self.beta, self.kinks))
             return self.adapter.of_embeddings(points, self.encoded.input_ids, self.encoded.extras, self.plan)
 
     @property
@@ -43,6 +45,7 @@ class Score:
         constants = {name: tuple(value.tolist()) for name, value in self.encoded.extras.items()}
         ids = tuple(self.encoded.input_ids.tolist()) if self.adapter.route == "hook" else None
         return (
+            type(self).__name__,
             len(self.encoded.input_ids),
             (self.target.index, self.against, self.target.output),
             tuple(sorted(constants.items())),
@@ -51,7 +54,25 @@ class Score:
         )
 
 
-def evaluate(score: Score, points: Tensor) -> Tensor:
-    """F at points (B, T, D) without a graph, in float64 (B,)."""
-    with torch.no_grad():
-        return score(points).double()
+@dataclass(frozen=True, slots=True, eq=False)
+class SwitchedScore(Score):
+    """F as a function of one switch a token (B, T), with the text's embeddings (B, T, D) as a parameter.
+
+    A second parameter, (B, T, D), is what the absence of a word takes from the embedding at its own position.
+    """
+
+    keys: tuple[Keys, ...] = ()
+    epsilon: float = 1.0
+
+    def logits(self, points: Tensor, *parameters: Tensor) -> Tensor:
+        """The logits (B, C) at switches (B, T)."""
+        embeddings = parameters[0]
+        if len(parameters) > 1:
+            embeddings = embeddings - (1 - points).unsqueeze(-1) * parameters[1]
+        with SwitchedValues(points, self.keys, self.epsilon):
+            return Score.logits(self, embeddings)
+
+    @property
+    def key(self) -> Hashable:
+        """The key of the score, and how its switches enter."""
+        return (Score.key.fget(self), self.epsilon)  # type: ignore[attr-defined]

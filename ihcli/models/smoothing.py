@@ -195,11 +195,11 @@ def _in_place(func: Any, args: tuple[Any, ...], kwargs: Mapping[str, Any]) -> bo
     return (name.endswith("_") and not name.endswith("__")) or kwargs.get("inplace") is True or args[-1] is True
 
 
-def observe(f: Callable[[Tensor], Tensor], point: Tensor) -> tuple[Kink | None, ...]:
-    """The kinked calls of f at one point (T, D) that depend on it, in order, None for those that do not."""
+def observe(f: Callable[..., Tensor], point: Tensor, *parameters: Tensor) -> tuple[Kink | None, ...]:
+    """The kinked calls of f at one point that depend on it, in order, None for those that do not."""
     watch = Observation()
     with torch.enable_grad(), watch:
-        f(point.detach()[None].requires_grad_())
+        f(point.detach()[None].requires_grad_(), *(own[None] for own in parameters))
     return tuple(watch.calls)
 
 

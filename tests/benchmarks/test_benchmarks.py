@@ -35,7 +35,7 @@ def path():
 
 
 def test_the_product_grid_is_exact_for_polynomials(path):
-    exact = integrated_hessians(field, CUBIC, path.baseline, path.groups, tolerance=1e-6).ih
+    exact = integrated_hessians(field, CUBIC, path.start, path.groups, tolerance=1e-6).ih
     found = published.product_grid(field, path, 4, nodes_at_once=3)
     assert found.hessians == 16
     assert found.products == 32
@@ -43,7 +43,7 @@ def test_the_product_grid_is_exact_for_polynomials(path):
 
 
 def test_the_paper_s_grid_tends_to_the_truth_as_one_over_the_root_of_its_samples(path):
-    exact = integrated_hessians(field, CUBIC, path.baseline, path.groups, tolerance=1e-6).ih
+    exact = integrated_hessians(field, CUBIC, path.start, path.groups, tolerance=1e-6).ih
     errors = [np.abs(published.paper(field, path, k).matrix - exact).max() for k in (100, 400, 1600)]
     assert errors[0] / errors[1] == pytest.approx(2, rel=0.1)
     assert errors[1] / errors[2] == pytest.approx(2, rel=0.1)
@@ -54,7 +54,7 @@ def test_the_article_s_code_is_the_uniform_mean_with_ones_on_the_left(path):
     # row i: mean over t of Σ_d Σ_j ∂²f/∂x_id ∂x_j δ_j, here from torch's own Hessian at the same fifty points
     expected = torch.zeros(3, 2, 3, 2, dtype=torch.float64)
     for k in range(1, 51):
-        point = path.baseline + k / 50 * path.delta
+        point = path.start + k / 50 * path.delta
         expected += torch.autograd.functional.hessian(lambda z: field(z[None])[0], point) / 50
     tokens = torch.einsum("idje,je->ij", expected, path.delta)
     blocks = torch.stack([tokens[:1].sum(0), tokens[1:].sum(0)])

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 import torch
 from architectures import classifier, family_of, save, tokenizer
+from presences import presence_of, starts
 from transformers import PreTrainedTokenizerFast
 
 from ihcli.attribution import integrated_hessians
-from ihcli.config import BaselineSection, ModelSection, TargetSection, UnitsSection
+from ihcli.config import BaselineSection, ModelSection, UnitsSection
 from ihcli.errors import BaselineError
 from ihcli.models import LoadedClassifier, load_classifier
 from ihcli.models.loading import assemble
@@ -31,13 +32,13 @@ def section(kind: str, **values: str) -> BaselineSection:
 @pytest.mark.parametrize(("kind", "token"), [("pad", "[PAD]"), ("mask", "[MASK]"), ("unk", "[UNK]")])
 def test_a_token_stands_on_every_place_but_the_special_ones(made: LoadedClassifier, kind: str, token: str) -> None:
     one = made.encode(TEXT, units=WORDS)
-    found = made.baselines(one, section(kind))
+    found = presence_of(made, one, section(kind))
     number = made.tokenizer.convert_tokens_to_ids(token)
     weight = made.adapter.embedding.weight
     expected = torch.stack(
         [weight[number if explained else i] for i, explained in zip(one.input_ids, one.explained, strict=True)]
     )
-    [embeddings] = found.embeddings
+    [embeddings] = [path.start for path in found.paths]
     assert torch.equal(embeddings, expected)
     assert found.description == {"kind": kind, "token": token, "token_id": number}
     special = ~one.explained
@@ -47,7 +48,7 @@ def test_a_token_stands_on_every_place_but_the_special_ones(made: LoadedClassifi
 
 def test_zero_is_zero_but_for_the_special_tokens(made: LoadedClassifier) -> None:
     one = made.encode(TEXT, units=WORDS)
-    [embeddings] = made.baselines(one, section("zero")).embeddings
+    [embeddings] = starts(made, one, section("zero"))
     assert not embeddings[one.explained].any()
     assert torch.equal(embeddings[~one.explained], made.embed(one)[~one.explained])
 
@@ -63,18 +64,20 @@ def test_zero_is_zero_but_for_the_special_tokens(made: LoadedClassifier) -> None
 def test_a_text_is_laid_on_the_places_of_the_explained_tokens(made: LoadedClassifier, text: str, expected: str) -> None:
     one = made.encode(TEXT, units=WORDS)
     assert len(one.input_ids) == 7
-    found = made.baselines(one, section("text", text=text))
+    found = presence_of(made, one, section("text", text=text))
     ids = made.tokenizer.convert_tokens_to_ids(["[CLS]", *expected.split(), "[SEP]"])
-    assert torch.equal(found.embeddings[0], made.adapter.embedding.weight[ids])
+    assert torch.equal(found.paths[0].start, made.adapter.embedding.weight[ids])
     assert found.description == {"kind": "text", "text": text}
 
 
 def test_a_text_is_laid_on_both_sides_of_a_pair(made: LoadedClassifier) -> None:
     one = made.encode(TEXT, "not bad", units=WORDS)
-    found = made.baselines(one, section("text", text="charming disaster"))
+    found = presence_of(made, one, section("text", text="charming disaster"))
     side = ["charming", "disaster"]
     tokens = ["[CLS]", *side, "[PAD]", "[PAD]", "[PAD]", "[SEP]", *side, "[SEP]"]
-    assert torch.equal(found.embeddings[0], made.adapter.embedding.weight[made.tokenizer.convert_tokens_to_ids(tokens)])
+    assert torch.equal(
+        found.paths[0].start, made.adapter.embedding.weight[made.tokenizer.convert_tokens_to_ids(tokens)]
+    )
 
 
 def test_a_file_of_texts_gives_the_mean_and_its_spread(made: LoadedClassifier, tmp_path: Path) -> None:
@@ -82,12 +85,12 @@ def test_a_file_of_texts_gives_the_mean_and_its_spread(made: LoadedClassifier, t
     lines = ["a charming disaster", "from start to finish", "It wasn't well-known"]
     file.write_text("\ufeff" + "\n\n".join(lines) + "\n", encoding="utf-8")
     one = made.encode(TEXT, units=WORDS)
-    found = made.baselines(one, section("texts", file=str(file)))
+    found = presence_of(made, one, section("texts", file=str(file)))
     assert found.description == {"kind": "texts", "file": "texts.txt", "texts": lines}
-    score = made.score(one, made.target(TargetSection(), made.predict(one)), found)
+    score = found.score
     x = made.embed(one)
-    mean = integrated_hessians(score, x, found.embeddings, one.groups)
-    alone = [made.baselines(one, section("text", text=line)).embeddings[0] for line in lines]
+    mean = integrated_hessians(score, x, [path.start for path in found.paths], one.groups)
+    alone = [starts(made, one, section("text", text=line))[0] for line in lines]
     each = [integrated_hessians(score, x, own, one.groups, seed=i) for i, own in enumerate(alone)]
     assert np.allclose(mean.ih, np.mean([single.ih for single in each], axis=0), atol=1e-6)
     assert mean.ih_spread is not None
@@ -142,7 +145,7 @@ def test_a_token_that_the_tokenizer_lacks_is_an_error_with_those_it_has(
 ) -> None:
     made = without(**dict.fromkeys(absent))
     with pytest.raises(BaselineError) as caught:
-        made.baselines(made.encode(TEXT, units=WORDS), section(kind))
+        presence_of(made, made.encode(TEXT, units=WORDS), section(kind))
     assert f"The baseline {kind} needs a {kind} token and this tokenizer has none" in str(caught.value)
     assert listed in str(caught.value)
 
@@ -150,9 +153,9 @@ def test_a_token_that_the_tokenizer_lacks_is_an_error_with_those_it_has(
 def test_a_short_text_needs_the_pad_token_to_be_filled_up() -> None:
     made = without(pad_token=None)
     one = made.encode(TEXT, units=WORDS)
-    made.baselines(one, section("text", text="a a a a a"))
+    presence_of(made, one, section("text", text="a a a a a"))
     with pytest.raises(BaselineError, match="this tokenizer has none"):
-        made.baselines(one, section("text", text="a"))
+        presence_of(made, one, section("text", text="a"))
 
 
 @pytest.mark.parametrize(
@@ -165,17 +168,17 @@ def test_a_short_text_needs_the_pad_token_to_be_filled_up() -> None:
 )
 def test_a_baseline_that_is_none(made: LoadedClassifier, values: dict[str, str], words: str) -> None:
     with pytest.raises(BaselineError, match=words):
-        made.baselines(made.encode(TEXT, units=WORDS), section(**values))
+        presence_of(made, made.encode(TEXT, units=WORDS), section(**values))
 
 
 def test_a_file_without_a_text(made: LoadedClassifier, tmp_path: Path) -> None:
     file = tmp_path / "texts.txt"
     file.write_text(" \n\n", encoding="utf-8")
     with pytest.raises(BaselineError, match="holds no baseline text"):
-        made.baselines(made.encode(TEXT, units=WORDS), section("texts", file=str(file)))
+        presence_of(made, made.encode(TEXT, units=WORDS), section("texts", file=str(file)))
     file.write_bytes(b"tr\xe8s bien")
     with pytest.raises(BaselineError, match="cannot be read"):
-        made.baselines(made.encode(TEXT, units=WORDS), section("texts", file=str(file)))
+        presence_of(made, made.encode(TEXT, units=WORDS), section("texts", file=str(file)))
 
 
 def test_a_token_that_the_model_never_learnt() -> None:
@@ -190,11 +193,11 @@ def test_a_token_that_the_model_never_learnt() -> None:
     longer.mask_token = f"<more {rows - 1}>"
     stretched = assemble(made.model, longer, made.info, ModelSection())
     with pytest.raises(BaselineError, match=rf"has embeddings for {rows} only"):
-        stretched.baselines(stretched.encode(TEXT, units=WORDS), section("mask"))
+        presence_of(stretched, stretched.encode(TEXT, units=WORDS), section("mask"))
 
 
 def test_the_bundled_model_has_every_baseline() -> None:
     made = load_classifier(Explainer(None).config)
     one = made.encode("not bad", units=WORDS)
     for kind in ("pad", "mask", "unk", "zero"):
-        assert made.baselines(one, section(kind)).embeddings[0].shape == made.embed(one).shape
+        assert starts(made, one, section(kind))[0].shape == made.embed(one).shape

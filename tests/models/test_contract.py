@@ -26,14 +26,15 @@ from architectures import (
     read_table,
     summary,
 )
+from presences import presence_of
 from torch import nn
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 
 from ihcli.attribution import integrated_hessians
 from ihcli.attribution.path import Path as Line
 from ihcli.attribution.reverse import ReverseEngine
-from ihcli.config import BaselineSection, TargetSection, UnitsSection
-from ihcli.models import LoadedClassifier, Score
+from ihcli.config import BaselineSection, UnitsSection
+from ihcli.models import LoadedClassifier, Score, preflight
 
 README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
 SHOWN = read_table(README[README.index(START) : README.index(END)])
@@ -55,9 +56,8 @@ class Case:
     @classmethod
     def of(cls, made: LoadedClassifier, kind: str = "mask") -> "Case":
         encoded = made.encode(TEXT, units=WORDS)
-        target = made.target(TargetSection(), made.predict(encoded))
-        baselines = made.baselines(encoded, BaselineSection(kind=kind))  # type: ignore[arg-type]
-        return cls(made, encoded, made.score(encoded, target, baselines), made.embed(encoded), baselines.embeddings[0])
+        presence = presence_of(made, encoded, BaselineSection(kind=kind))  # type: ignore[arg-type]
+        return cls(made, encoded, presence.score, made.embed(encoded), presence.paths[0].start)
 
 
 def state_of(model: nn.Module) -> dict[str, Any]:
@@ -89,7 +89,7 @@ def numbers_aside(text: str) -> str:
 def test_a_family(family: Family) -> None:
     made = classifier(family)
     before = state_of(made.model)
-    report = made.preflight(made.encode(TEXT, units=WORDS), thorough=True)
+    report = preflight.inspect(made, made.encode(TEXT, units=WORDS), thorough=True)
     found, shown = finding(made, report), SHOWN[family.name]
     assert found.supported == shown.supported, found.detail
     assert numbers_aside(found.detail) == numbers_aside(shown.detail)
@@ -127,13 +127,13 @@ def batch_against_alone(case: Case) -> float:
     line = Line.between(case.x, case.baseline, case.encoded.groups)
     t = torch.tensor([0.3, 0.8])
     engine = ReverseEngine(case.score)
-    together = engine.second_order(line, t)
-    alone = [engine.second_order(line, node[None]) for node in t]
-    values = torch.cat([one.value for one in alone]) - together.value
-    hessians = torch.cat([one.hessian for one in alone]) - together.hessian
+    together = engine.evaluate(line, t, order=2)
+    alone = [engine.evaluate(line, node[None], order=2) for node in t]
+    values = np.concatenate([one.value for one in alone]) - together.value
+    hessians = np.concatenate([one.hessian for one in alone]) - together.hessian
     return max(
-        float(values.abs().max() / together.value.abs().max()),
-        float(hessians.abs().max() / together.hessian.abs().max()),
+        float(np.abs(values).max() / np.abs(together.value).max()),
+        float(np.abs(hessians).max() / np.abs(together.hessian).max()),
     )
 
 
@@ -144,14 +144,16 @@ def row_against_differences(case: Case) -> float:
     line = Line.between(case.x.double(), case.baseline.double(), case.encoded.groups)
     unit = torch.eye(line.units, dtype=torch.float64)[1]
     engine = ReverseEngine(score)
-    row = engine.second_order(line, torch.tensor([0.7], dtype=torch.float64), unit[None]).hessian[0, 0]
+    row = engine.evaluate(line, torch.tensor([0.7], dtype=torch.float64), 2, unit[None]).hessian[0, 0]
     direction = torch.where((case.encoded.groups == 1)[:, None], line.delta, 0.0)
     errors = []
     for h in (1e-1, 1e-2, 1e-3, 1e-4):
-        ahead, behind = (dataclasses.replace(line, baseline=line.baseline + side * h * direction) for side in (1, -1))
+        ahead, behind = (dataclasses.replace(line, start=line.start + side * h * direction) for side in (1, -1))
         at = torch.tensor([0.7], dtype=torch.float64)
-        difference = (engine.first_order(ahead, at).gradient - engine.first_order(behind, at).gradient)[0] / (2 * h)
-        errors.append(float((difference - row).abs().max() / row.abs().max()))
+        difference = (engine.evaluate(ahead, at, order=1).gradient - engine.evaluate(behind, at, order=1).gradient)[
+            0
+        ] / (2 * h)
+        errors.append(float(np.abs(difference - row).max() / np.abs(row).max()))
     return min(errors)
 
 
@@ -174,7 +176,7 @@ def test_a_decoder_whose_configuration_names_no_pad_token_takes_a_batch(name: st
     made = classifier(family, **without)
     before = state_of(made.model)
     case = Case.of(made)
-    assert made.preflight(case.encoded, thorough=True).ok
+    assert preflight.inspect(made, case.encoded, thorough=True).ok
     assert embeddings_against_ids(case) < 1e-5
     assert batch_against_alone(case) < 1e-4
     rows_add_up(case)

@@ -14,7 +14,7 @@ from transformers.activations import ACT2FN
 
 from ihcli.attribution import integrated_hessians
 from ihcli.config import BaselineSection, TargetSection, UnitsSection
-from ihcli.models import LoadedClassifier, Score
+from ihcli.models import LoadedClassifier, Presence
 from ihcli.models.discontinuities import choices
 from ihcli.models.smoothing import SHARPNESS, SMOOTHED, Smoothing, names, observe
 from ihcli.pipeline import Explainer
@@ -171,11 +171,10 @@ def test_what_the_input_chooses(
 # --- models ---------------------------------------------------------------------------------------------------------
 
 
-def case(made: LoadedClassifier, **target: Any) -> tuple[Any, Any, Any, Score]:
+def case(made: LoadedClassifier) -> tuple[Any, Any, Presence]:
     one = made.encode(TEXT, units=UnitsSection())
-    aim = made.target(TargetSection(**target), made.predict(one))
-    baselines = made.baselines(one, BaselineSection(kind="mask"))
-    return one, aim, baselines, made.score(one, aim, baselines)
+    aim = made.target(TargetSection(), made.predict(one))
+    return one, aim, made.presence(one, aim, BaselineSection(kind="mask"))
 
 
 def by_hand(made: LoadedClassifier, beta: float | None, points: Tensor) -> Tensor:
@@ -188,12 +187,12 @@ def by_hand(made: LoadedClassifier, beta: float | None, points: Tensor) -> Tenso
 @pytest.mark.parametrize("beta", [3.0, 50.0])
 def test_the_sharpness_that_is_asked_for(beta: float) -> None:
     made = classifier(family_of("DistilBERT"), beta)
-    one, aim, baselines, score = case(made)
-    points = torch.stack([made.embed(one), baselines.embeddings[0]])
+    one, aim, presence = case(made)
+    points = torch.stack([made.embed(one), presence.paths[0].start])
     with torch.no_grad():
         soft, hard = by_hand(made, beta, points), by_hand(made, None, points)
-        assert torch.allclose(score(points), soft[:, aim.index], atol=1e-6)
-    found = made.surrogate(one, aim, baselines)
+        assert torch.allclose(presence.score(points), soft[:, aim.index], atol=1e-6)
+    found = presence.surrogate
     assert found is not None
     change = (soft - hard)[:, aim.index]
     assert (found.beta, found.kinks) == (beta, ("relu",))
@@ -204,8 +203,8 @@ def test_the_sharpness_that_is_asked_for(beta: float) -> None:
 
 def test_auto_takes_the_smoothest_that_changes_less_than_a_hundredth_all_along_the_path() -> None:
     made = classifier(family_of("DistilBERT"))
-    one, aim, baselines, score = case(made)
-    [end] = baselines.embeddings
+    one, aim, presence = case(made)
+    end = presence.paths[0].start
     points = torch.stack([end + t * (made.embed(one) - end) for t in (0, 0.25, 0.5, 0.75, 1)])
     with torch.no_grad():
         hard = by_hand(made, None, points)[:, aim.index]
@@ -216,17 +215,16 @@ def test_auto_takes_the_smoothest_that_changes_less_than_a_hundredth_all_along_t
             good[beta] = change[-1] <= 0.01 * (hard[-1] - hard[0]).abs() and (
                 change.max() <= 0.01 * (hard - hard[0]).abs().max()
             )
-    assert score.beta == next(beta for beta in SHARPNESS if good[beta])
-    assert SHARPNESS[0] < score.beta < SHARPNESS[-1]
+    assert presence.score.beta == next(beta for beta in SHARPNESS if good[beta])
+    assert SHARPNESS[0] < presence.score.beta < SHARPNESS[-1]
 
 
 def test_auto_without_a_sharpness_that_suffices_is_the_sharpest_and_says_so(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("ihcli.models.classifier.SHARPNESS", (2.0, 3.0))
-    monkeypatch.setattr("ihcli.models.classifier.LARGEST_GAP", 1e-9)
-    made = classifier(family_of("DistilBERT"))
-    one, aim, baselines, score = case(made)
-    assert score.beta == 3.0
-    found = made.surrogate(one, aim, baselines)
+    monkeypatch.setattr("ihcli.models.presence.SHARPNESS", (2.0, 3.0))
+    monkeypatch.setattr("ihcli.models.presence.LARGEST_GAP", 1e-9)
+    presence = case(classifier(family_of("DistilBERT")))[-1]
+    assert presence.score.beta == 3.0
+    found = presence.surrogate
     assert found is not None
     assert found.beta == 3.0
     assert found.difference_change != 0
@@ -236,11 +234,11 @@ def test_off_leaves_the_kinks_and_the_certificate_shows_it() -> None:
     rough, smooth = classifier(family_of("DistilBERT"), "off"), classifier(family_of("DistilBERT"))
     found = {}
     for made in (rough, smooth):
-        one, aim, baselines, score = case(made)
+        one, _, presence = case(made)
         found[made.smoothing] = integrated_hessians(
-            score, made.embed(one), baselines.embeddings, one.groups, max_nodes=64
+            presence.score, made.embed(one), presence.paths[0].start, one.groups, max_nodes=64
         )
-        assert (score.beta is None) == (made.surrogate(one, aim, baselines) is None) == (made is rough)
+        assert (presence.score.beta is None) == (presence.surrogate is None) == (made is rough)
     gap = {how: result.certificate.row_gap / np.abs(result.ih).max() for how, result in found.items()}
     assert gap["off"] > 0.03
     assert not found["off"].certificate.converged
@@ -249,20 +247,19 @@ def test_off_leaves_the_kinks_and_the_certificate_shows_it() -> None:
 
 
 def test_a_smooth_model_has_no_surrogate() -> None:
-    made = classifier(family_of("BERT"), 5.0)
-    one, aim, baselines, score = case(made)
-    assert score.beta is None
-    assert made.surrogate(one, aim, baselines) is None
+    presence = case(classifier(family_of("BERT"), 5.0))[-1]
+    assert presence.score.beta is None
+    assert presence.surrogate is None
 
 
 def test_the_model_answers_as_before_after_it_was_explained() -> None:
     made = classifier(family_of("T5"), 3.0)
-    one, _, baselines, score = case(made)
+    one, _, presence = case(made)
     with torch.no_grad():
         before = made.model(input_ids=one.input_ids[None]).logits
-        smooth = score.logits(made.embed(one)[None])
+        smooth = presence.score.logits(made.embed(one)[None])
     assert not torch.allclose(smooth, before, atol=1e-4)
-    integrated_hessians(score, made.embed(one), baselines.embeddings, one.groups, max_nodes=8)
+    integrated_hessians(presence.score, made.embed(one), presence.paths[0].start, one.groups, max_nodes=8)
     with torch.no_grad():
         assert torch.equal(made.model(input_ids=one.input_ids[None]).logits, before)
 

@@ -173,9 +173,8 @@ def test_baselines_share_the_target_of_the_text() -> None:
     made = classifier(family_of("DistilBERT"))
     one = made.encode(TEXT, units=UnitsSection())
     target = made.target(TargetSection(label=1, against=0), made.predict(one))
-    baselines = made.baselines(one, BaselineSection(kind="mask"))
-    score = made.score(one, target, baselines, smoothed=False)
+    score, start = made.score(one, target), made.presence(one, target, BaselineSection(kind="mask")).paths[0].start
     ids = torch.where(one.explained, made.tokenizer.mask_token_id, one.input_ids)
     with torch.no_grad():
         z = made.model(input_ids=ids[None]).logits[0]
-    assert float(score(baselines.embeddings[0][None])[0]) == pytest.approx(float(z[1] - z[0]), abs=1e-5)
+    assert float(score(start[None])[0]) == pytest.approx(float(z[1] - z[0]), abs=1e-5)

@@ -13,11 +13,12 @@ import sentencepiece
 from architectures import CORPUS, classifier, family_of, tokenizer
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from presences import presence_of
 from tokenizers import Tokenizer, models, pre_tokenizers, processors, trainers
 from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from ihcli.attribution import integrated_hessians
-from ihcli.config import BaselineSection, TargetSection, UnitsSection
+from ihcli.config import BaselineSection, UnitsSection
 from ihcli.errors import InputError, TextTooLongError
 from ihcli.models.encoding import EncodedText, encode
 
@@ -304,8 +305,8 @@ def test_row_sums_survive_every_grouping(tmp_path: Path, name: str, pair: str | 
     matrices = {}
     for section in (TOKENS, WORDS, SENTENCES, UnitsSection(kind="spans", spans=str(spans))):
         one = made.encode(text, pair, units=section)
-        score = made.score(one, made.target(TargetSection(), made.predict(one)))
-        baseline = made.baselines(one, BaselineSection(kind="mask")).embeddings[0]
+        presence = presence_of(made, one, BaselineSection(kind="mask"))
+        score, baseline = presence.score, presence.paths[0].start
         matrices[section.kind] = one, integrated_hessians(score, made.embed(one), baseline, one.groups, tolerance=1e-4)
     by_token, fine = matrices.pop("token")
     places = (by_token.groups >= 0).tolist()

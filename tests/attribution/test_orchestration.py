@@ -1,7 +1,7 @@
 """Several integrals whose nodes share forward passes: the numbers of each alone, whatever shares and however many."""
 
-from collections.abc import Callable
-from dataclasses import fields, replace
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 import pytest
@@ -11,8 +11,9 @@ from torch import Tensor
 from ihcli.attribution import integrated_hessians
 from ihcli.attribution.footprint import Footprint
 from ihcli.attribution.forward import ForwardEngine
-from ihcli.attribution.integrated import Interactions
-from ihcli.attribution.together import Task, integrated_hessians_together
+from ihcli.attribution.integrated import Interactions, Options, integrate_paths
+from ihcli.attribution.path import Path
+from ihcli.attribution.reverse import ReverseEngine
 from ihcli.curvature import trace
 from ihcli.errors import InputError, NonFiniteError, UsageError
 from ihcli.pipeline import Explainer
@@ -35,6 +36,15 @@ def curved(seed: int = 0) -> Callable[[Tensor], Tensor]:
     return f
 
 
+@dataclass(frozen=True)
+class Task:
+    """One integral: x, its baselines, its groups."""
+
+    x: Tensor
+    baselines: Sequence[Tensor]
+    groups: Tensor | None = None
+
+
 def tasks(baselines: int = 1) -> list[Task]:
     generator = torch.Generator().manual_seed(1)
     found = []
@@ -43,6 +53,12 @@ def tasks(baselines: int = 1) -> list[Task]:
         own = torch.tensor(groups)
         found.append(Task(x, [torch.where(own[:, None] < 0, x, b) for b in others], own))
     return found
+
+
+def integrated_hessians_together(f, several, *, memory=None, engine=None, **options):
+    """All tasks in one call, through the function that the pipeline uses."""
+    paths = [[Path.between(task.x, b, task.groups) for b in task.baselines] for task in several]
+    return integrate_paths(paths, engine or ReverseEngine(f, memory), Options(**options))
 
 
 def alone(f: Callable[[Tensor], Tensor], task: Task, **settings: object) -> Interactions:
@@ -109,8 +125,6 @@ def test_the_size_of_a_chunk_changes_nothing(share: float) -> None:
 
 
 def _path(task: Task) -> object:
-    from ihcli.attribution.path import Path
-
     return Path.between(task.x, task.baselines[0], task.groups)
 
 
@@ -135,7 +149,7 @@ def test_nodes_of_all_tasks_share_forward_passes() -> None:
 def test_the_forward_engine_serves_paths_of_their_own() -> None:
     f, several = curved(), tasks()
     program = trace(f, several[0].x.unsqueeze(0))
-    engine = ForwardEngine(program, 1 << 30)
+    engine = ForwardEngine(program, 1 << 30, ReverseEngine(f))
     tight = replace(engine, limit=3 * program.bytes_per_node(T))
     for chosen in (engine, tight):
         found = integrated_hessians_together(f, several, tolerance=1e-4, engine=chosen)

@@ -1,0 +1,92 @@
+"""The choice of a rule and of its number of nodes, from first-order values alone.
+
+In the variable s of `quadrature.mapping`, made from the row sums, the integrand is smooth and even, and the trapezoid
+rule converges geometrically; where the path is smooth all along, Clenshaw-Curtis does too.  The error of either rule on
+the row sums is computed before the first Hessian is evaluated.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from ihcli.attribution.evaluation import Array
+from ihcli.attribution.first_order import FirstOrder, FirstOrderPhase
+from ihcli.quadrature import chebyshev, mapping
+from ihcli.quadrature.rules import ClenshawCurtis, MappedTrapezoid, Rule
+
+GEOMETRIC = 4.0
+"""Safety on the error left after a change c: c·max(c, ratio of the last two errors of the rows), both geometric."""
+FORESIGHT_SHARE = 1 / 2
+"""The foreseen error of the rows must be this share of the tolerance."""
+SAFE_STEPS = 2
+"""Consecutive steps of the ladder that must pass: an error may cross zero at one."""
+DEFAULT_STEP = 10
+"""The step of the ladder to start at when no error can be foreseen."""
+
+
+@dataclass(frozen=True, slots=True)
+class NodeChoice:
+    """Chooses nodes for one integration."""
+
+    phase: FirstOrderPhase
+    tolerance: float
+    max_nodes: int
+    nested: bool
+    """Whether the matrix is verified by its own nested rule, whose lower rule must then be accurate too."""
+    ends: bool = True
+    """Whether H may be evaluated at the ends of the path."""
+
+    def choose(self, first: FirstOrder) -> tuple[Rule, int]:
+        """The foreseen rule and intervals, or a middling number of mapped nodes to begin with."""
+        foreseen = self.foreseen(first)
+        if foreseen is not None:
+            return foreseen
+        ladder = self.phase.plan.ladder[:DEFAULT_STEP]
+        few = max([n for n in ladder if n - 1 <= self.max_nodes], default=2)
+        return self._mapped(first), few
+
+    def foreseen(self, first: FirstOrder) -> tuple[Rule, int] | None:
+        """The rule and the fewest intervals whose error on the row sums is safely within the tolerance."""
+        size = self.phase.size(first) or 1.0
+        kernel = self.phase.formulation.kernel
+        fine = chebyshev.points(first.intervals)
+        exact = chebyshev.product_weights(first.intervals, kernel) @ chebyshev.derivative(first.series, fine)
+        rules: list[Rule] = [self._mapped(first), *([ClenshawCurtis(kernel)] if self.ends else [])]
+        best: tuple[int, Rule, int] | None = None
+        for rule in rules:
+            # Prefer the mapped rule, whose error is foreseen best, unless the other needs under half the nodes.
+            most = self.max_nodes if best is None else min(self.max_nodes, best[0] // 2)
+            intervals = self._fewest(rule, first, exact, size, most)
+            if intervals is not None:
+                best = len(rule.nodes(intervals)[0]), rule, intervals
+        return None if best is None else best[1:]
+
+    def _fewest(self, rule: Rule, first: FirstOrder, exact: Array, size: float, most: int) -> int | None:
+        """The fewest intervals that pass with the next step of the ladder."""
+        goal = self.tolerance * size * FORESIGHT_SHARE
+        ladder = self.phase.plan.ladder
+        passed = 0
+        for index, intervals in enumerate(ladder):
+            if len(rule.nodes(intervals)[0]) > most:
+                return None
+            error = self._error(rule, intervals, first, exact)
+            if self.nested:
+                change = self._error(rule, intervals // 2, first, exact)
+                error = GEOMETRIC * max(error, change * change / size)
+            passed = passed + 1 if error <= goal else 0
+            if passed == SAFE_STEPS:
+                return ladder[index + 1 - SAFE_STEPS]
+        return None
+
+    @staticmethod
+    def _error(rule: Rule, intervals: int, first: FirstOrder, exact: Array) -> float:
+        """The rule's error on the row sums of the first-order interpolant, largest entry."""
+        t, w = rule.nodes(intervals)
+        return float(np.abs(w @ chebyshev.derivative(first.series, t) - exact).max())
+
+    def _mapped(self, first: FirstOrder) -> MappedTrapezoid:
+        """The trapezoid rule in the arc length of the kernel times the row sums of H."""
+        kernel = self.phase.formulation.kernel
+        t = mapping.grid()
+        profile = kernel(np.clip(t, 1e-12, 1.0))[:, None] * chebyshev.derivative(first.series, t)
+        return MappedTrapezoid(kernel, mapping.equidistribute(profile))

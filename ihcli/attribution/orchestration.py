@@ -1,0 +1,113 @@
+"""Runs the integrations of one or many texts in step, so that nodes of several texts share forward passes.
+
+Each integration requests what it would request alone, and is sent the same numbers up to rounding: rows of a batch do
+not depend on each other.  One engine serves all paths, and all paths have one shape.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Generic
+
+import numpy as np
+import torch
+
+from ihcli.attribution.evaluation import Array, Asks, Engine, Evaluations, Progress, Request, T, joined
+from ihcli.attribution.path import NodeBatch, Path
+from ihcli.errors import NonFiniteError
+from ihcli.runtime.malloc import release_free_memory
+
+
+@dataclass(slots=True)
+class Integration(Generic[T]):
+    """One integration: its steps, its path, the request it waits for, and its outcome."""
+
+    steps: Asks[T]
+    path: Path
+    request: Request | None = None
+    outcome: T | NonFiniteError | None = field(default=None)
+
+    def advance(self, evaluations: Evaluations | None) -> None:
+        """Send what was requested, and note what is requested next."""
+        try:
+            self.request = next(self.steps) if evaluations is None else self.steps.send(evaluations)
+        except StopIteration as stop:
+            self.request, self.outcome = None, stop.value
+
+    def receive(self, evaluations: Evaluations) -> None:
+        """Check the evaluations and go on; NaN inside the path ends this integration alone."""
+        assert self.request is not None  # noqa: S101  (only waiting integrations receive)
+        try:
+            evaluations.require_finite(self.request.t)
+        except NonFiniteError as error:
+            self.request, self.outcome = None, error
+        else:
+            self.advance(evaluations)
+
+
+def run(
+    integrations: Sequence[Integration[T]], engine: Engine, progress: Progress | None = None
+) -> list[T | NonFiniteError]:
+    """Run integrations to their ends; one that meets NaN ends with its `NonFiniteError`, the others go on."""
+    for integration in integrations:
+        integration.advance(None)
+    while waiting := [one for one in integrations if one.request is not None]:
+        phase = min(_phase(one) for one in waiting)
+        _answer([one for one in waiting if _phase(one) == phase], engine, progress)
+    return [one.outcome for one in integrations if one.outcome is not None]
+
+
+def _phase(integration: Integration[T]) -> tuple[int, bool]:
+    """Sort key, earliest phase first: gradients, Hessians, their verification."""
+    request = integration.request
+    assert request is not None  # noqa: S101
+    return request.order, request.vectors is not None
+
+
+def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Progress | None) -> None:
+    """Evaluate the requests of one phase together, and send each integration its own."""
+    requests = [one.request for one in integrations if one.request is not None]
+    paths = [one.path for one in integrations]
+    counts = [len(request.t) for request in requests]
+    path = NodeBatch.of(paths, counts)
+    whole = evaluate(
+        path,
+        Request(np.concatenate([r.t for r in requests]), requests[0].order, _padded(requests, path.units)),
+        engine,
+        progress,
+    )
+    start = 0
+    for integration, request, count in zip(integrations, requests, counts, strict=True):
+        units = integration.path.units
+        rows = units if request.vectors is None else len(request.vectors)
+        integration.receive(whole.of(slice(start, start + count), units, rows))
+        start += count
+
+
+def evaluate(path: Path, request: Request, engine: Engine, progress: Progress | None = None) -> Evaluations:
+    """Answer one request in chunks that fit the memory; `vectors` may be (K, U) or (K, B, U)."""
+    t = torch.as_tensor(request.t, dtype=path.delta.dtype, device=path.delta.device)
+    vectors = None if request.vectors is None else torch.as_tensor(request.vectors).to(path.delta)
+    size = engine.nodes_at_once(path, request.order, None if vectors is None else len(vectors))
+    if size == 1:  # one node takes all that may be used, so what the last phase left (1 GB at 508 tokens) is released
+        release_free_memory()
+    parts: list[Evaluations] = []
+    for start in range(0, len(t), size):
+        nodes = slice(start, start + size)
+        some = vectors if vectors is None or vectors.dim() == 2 else vectors[:, nodes]  # noqa: PLR2004
+        parts.append(engine.evaluate(path.chosen(nodes), t[nodes], request.order, some))
+        if progress is not None:
+            progress(request.phase, min(start + size, len(t)), len(t))
+    return joined(parts)
+
+
+def _padded(requests: Sequence[Request], units: int) -> Array | None:
+    """The vectors of all requests: (K, U) of a single one, or (most vectors, B, U) with zeros where there are none."""
+    vectors = [request.vectors for request in requests if request.vectors is not None]
+    if len(vectors) <= 1:
+        return vectors[0] if vectors else None
+    most = max(len(own) for own in vectors)
+    blocks = [
+        np.repeat(np.pad(own, ((0, most - len(own)), (0, units - own.shape[1])))[:, None], len(request.t), axis=1)
+        for own, request in zip(vectors, requests, strict=True)
+    ]
+    return np.concatenate(blocks, axis=1)

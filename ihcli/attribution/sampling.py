@@ -1,0 +1,116 @@
+"""How densely a path is sampled before an integral is trusted, and the log of what was evaluated on it."""
+
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ihcli.attribution.evaluation import Array, Asks, Evaluations, Request
+
+GOLDEN = (np.sqrt(5) - 1) / 2
+
+
+@dataclass(frozen=True, slots=True)
+class SamplingPlan:
+    """The gradients that a path gets before its nodes are chosen.
+
+    A nested rule sees only its own nodes: a feature between them passes every comparison of the rule with itself.  So
+    gradients at *check points*, which belong to no nested rule, are compared with the interpolant.
+    """
+
+    first_intervals: int
+    """Intervals of the first Clenshaw-Curtis rule."""
+    least_resolved: int
+    """Intervals below which the path counts as resolved only if the integrals themselves meet the tolerance."""
+    nested_from: int
+    """Intervals from which a matrix may be verified by its own nested rule; half of fewer show too little."""
+    largest_gap: float
+    """Check points are placed until no two sampled points are farther apart than this."""
+    least_checks: int
+    """The smallest number of check points."""
+    ladder: tuple[int, ...]
+    """Numbers of intervals from which that of the matrix is chosen."""
+
+    def check_points(self, sampled: Array) -> Array:
+        """Points between the sampled ones (n,), ascending, that leave no gap above the largest."""
+        gaps = np.diff(sampled)
+        parts = np.ceil(gaps / self.largest_gap).astype(int)
+        inner = [
+            a + gap * np.arange(1, part) / part for a, gap, part in zip(sampled, gaps, parts, strict=False) if part > 1
+        ]
+        checks = np.concatenate(inner) if inner else np.empty(0)
+        if len(checks) < self.least_checks:  # a low-discrepancy sequence, moved off the nodes
+            spread = (0.5 + GOLDEN * np.arange(1, self.least_checks + 1)) % 1.0
+            index = np.clip(np.searchsorted(sampled, spread) - 1, 0, len(gaps) - 1)
+            checks = np.sort(sampled[index] + gaps[index] * (0.4 + 0.2 * spread))
+        return np.asarray(checks)
+
+
+_LADDER = (8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256, 384, 512)
+
+ANY_FUNCTION = SamplingPlan(32, 64, 16, 0.012, 8, _LADDER)
+"""For functions of which nothing is known: features as narrow as 3e-3 of the path are found, 1e-3 nearly always."""
+EMBEDDINGS = SamplingPlan(32, 64, 16, 0.03, 8, _LADDER)
+"""For paths of word embeddings: second derivatives rise to a thousandfold within a tenth of the path."""
+VALUE_ZEROING = SamplingPlan(8, 8, 8, 1.0, 4, _LADDER)
+"""For switches of value vectors, in which the score of a transformer is smooth: 9 nodes err by 1e-3 as a rule."""
+
+
+@dataclass(slots=True)
+class EvaluationLog:
+    """Requests evaluations for one integration and keeps what it cost and what was seen along the path."""
+
+    units: int
+    gradients: int = 0
+    nodes: int = 0
+    products: int = 0
+    profile: list[tuple[Array, Array, Array]] = field(default_factory=list)
+    """Nodes, F there, and max |H| there (NaN where H was not evaluated)."""
+    _slopes: list[tuple[Array, Array]] = field(default_factory=list)
+    """Nodes of all requests and the gradients there."""
+
+    def gradient(self, t: Array) -> Asks[Evaluations]:
+        """F and g at nodes t."""
+        seen = yield Request(t, order=1)
+        self._keep(t, seen.gradient)
+        self.gradients += len(t)
+        self.profile.append((t, seen.value, np.full(len(t), np.nan)))
+        return seen
+
+    def hessian(self, t: Array) -> Asks[Array]:
+        """H(t), (n, U, U)."""
+        seen = yield Request(t, order=2)
+        assert seen.hessian is not None  # noqa: S101  (the engine returns what was requested)
+        self._keep(t, seen.gradient)
+        self.nodes += len(t)
+        self.products += len(t) * self.units
+        self.profile.append((t, seen.value, np.abs(seen.hessian).max(axis=(1, 2))))
+        return seen.hessian
+
+    def product(self, t: Array, vectors: Array) -> Asks[Array]:
+        """V·H(t), (n, K, U), for vectors V (K, U)."""
+        seen = yield Request(t, order=2, vectors=vectors)
+        assert seen.hessian is not None  # noqa: S101
+        self._keep(t, seen.gradient)
+        self.products += len(t) * len(vectors)
+        return seen.hessian
+
+    def slopes_at(self, t: Array) -> Asks[Array]:
+        """g at nodes t, (n, U), evaluated only where no earlier request has given it."""
+        known_t, known = self._known()
+        missing = t[~np.isin(t, known_t)]
+        if len(missing):
+            yield from self.gradient(missing)
+            known_t, known = self._known()
+        order = np.argsort(known_t, kind="stable")
+        return np.asarray(known[order[np.searchsorted(known_t[order], t)]])
+
+    def _known(self) -> tuple[Array, Array]:
+        """All nodes (n,) and the gradients there (n, U)."""
+        if not self._slopes:
+            return np.empty(0), np.empty((0, self.units))
+        t, gradient = (np.concatenate(column) for column in zip(*self._slopes, strict=True))
+        return t, gradient
+
+    def _keep(self, t: Array, gradient: Array) -> None:
+        fresh = ~np.isin(t, self._known()[0])
+        self._slopes.append((t[fresh], gradient[fresh]))

@@ -1,0 +1,131 @@
+"""Verification of a matrix: against its rows, against its nested rule, and by its action on a few sign vectors."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ihcli.attribution.evaluation import Array, Asks
+from ihcli.attribution.first_order import FirstOrder, FirstOrderPhase
+from ihcli.attribution.node_choice import GEOMETRIC
+from ihcli.attribution.sampling import EvaluationLog
+from ihcli.quadrature.rules import Rule
+
+PROBES = 3
+"""Sign vectors whose products verify a matrix; with the row sums, known exactly, a basis of four units."""
+HADAMARD = np.array([[1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=np.float64)
+FEW_PROBES = 2
+"""The same for few units, where three would cost as much as half of the matrix."""
+FEW_UNITS = 5
+FEW_MARGIN = 1.5
+"""A factor on the estimate from few probes, for the direction that they do not span."""
+SLOWEST = 2.0
+"""Safety on the share that a rule's own order leaves, for its logarithm."""
+FIRST_ORDER_SHARE = 4
+"""The first-order integrals may use up one part in this many of the tolerance."""
+
+
+@dataclass(frozen=True, slots=True)
+class Refinement:
+    """The nodes and weights of the halved step."""
+
+    t: Array
+    w: Array
+    new: NDArray[np.bool_]
+    """Which nodes were not evaluated yet."""
+
+
+@dataclass(frozen=True, slots=True)
+class Verification:
+    """Estimates the error of matrices of one integration."""
+
+    phase: FirstOrderPhase
+    log: EvaluationLog
+    tolerance: float
+    rng: np.random.Generator
+    probing: bool
+    """Whether probes may be requested; otherwise the nested rule alone decides."""
+
+    def judge(
+        self, first: FirstOrder, rule: Rule, intervals: int, hessians: Array, matrix: Array, finer: Refinement
+    ) -> Asks[tuple[FirstOrder, float]]:
+        """The error of the matrix or of its rows, whichever is larger, and sharp enough first-order integrals.
+
+        The matrix is compared with its nested rule first; probes are requested, at the new nodes of the halved step,
+        where that leaves it undecided.
+        """
+        coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(hessians), axes=1)
+        change, size = float(np.abs(matrix - coarse).max()), largest(matrix, first) or 1.0
+        promising = intervals >= self.phase.plan.nested_from and self.within(
+            left_after(change, change / size, rule.slowest), matrix, first
+        )
+        error, gap = float("inf"), 0.0  # not compared with the rows yet
+        if promising or not self.probing:
+            first = yield from self.sharpened(first, rule, intervals, size)
+            gap = row_gap(matrix, first)
+            error = left_after(change, max(change / size, gap / (row_gap(coarse, first) or 1.0)), rule.slowest)
+        undecided = self.within(gap, matrix, first) and not self.within(error + first.error, matrix, first)
+        if self.probing and undecided:
+            error = yield from self._probed(matrix, hessians, finer)
+            error /= 1 - rule.slowest  # the finer matrix has an error too
+            first = yield from self.sharpened(first, rule, intervals, largest(matrix, first))
+            gap = row_gap(matrix, first)
+        return first, max(error, gap)
+
+    def within(self, error: float, matrix: Array, first: FirstOrder) -> bool:
+        """Whether an error is within the tolerance, a share of the largest entry."""
+        return error <= self.tolerance * largest(matrix, first)
+
+    def sharpened(self, first: FirstOrder, rule: Rule, intervals: int, scale: float) -> Asks[FirstOrder]:
+        """First-order integrals accurate enough for the verdict on a matrix of this scale."""
+        enough = self.tolerance / FIRST_ORDER_SHARE * (scale or 1.0)
+        return (yield from self.phase.sharpened(first, rule, intervals, scale, enough))
+
+    def _probed(self, matrix: Array, hessians: Array, finer: Refinement) -> Asks[float]:
+        """The largest entry of z·(Γ_2N - Γ_N) over a few sign vectors z.
+
+        An entry of the difference hides from a vector only if the rest of its column cancels it.  The vectors are
+        therefore laid out by the rows' weight in the matrix: on every four units in that order they are the rows of a
+        Hadamard matrix, whose first, all ones, is the row sums, known exactly.  Any error that lies on the four
+        heaviest units is then seen in full: max_k |h_k·e| >= |e| for a complete set of orthogonal sign vectors.
+        """
+        vectors = self._signs(matrix)
+        probed = yield from self.log.product(finer.t[finer.new], vectors)
+        old = vectors @ np.tensordot(finer.w[~finer.new], hessians, axes=1)
+        refined = np.tensordot(finer.w[finer.new], probed, axes=1) + old
+        margin = FEW_MARGIN if len(vectors) == FEW_PROBES else 1.0
+        return margin * float(np.abs(refined - vectors @ matrix).max())
+
+    def _signs(self, matrix: Array) -> Array:
+        """Sign vectors (K, U): Hadamard rows over the units by weight, each four of them with signs of its own."""
+        units = self.log.units
+        count = FEW_PROBES if units <= FEW_UNITS else PROBES
+        rank = np.empty(units, dtype=int)
+        rank[np.argsort(-np.abs(matrix).sum(axis=1), kind="stable")] = np.arange(units)
+        signs = self.rng.choice([-1.0, 1.0], size=(count, units // 4 + 1))
+        return np.asarray(HADAMARD[:count, rank % 4] * signs[:, rank // 4])
+
+
+def total(matrix: Array, first: FirstOrder) -> Array:
+    """The matrix with the diagonal's first-order term."""
+    return matrix + np.diag(first.diagonal)
+
+
+def largest(matrix: Array, first: FirstOrder) -> float:
+    """Its largest entry."""
+    return float(np.abs(total(matrix, first)).max())
+
+
+def row_gap(matrix: Array, first: FirstOrder) -> float:
+    """The largest difference between its row sums and those known from first-order values."""
+    return float(np.abs(total(matrix, first).sum(1) - first.row_sums).max())
+
+
+def left_after(change: float, ratio: float, slowest: float) -> float:
+    """The error left in a matrix after the last doubling of its nodes, which changed it by `change`.
+
+    With errors like q^N the change c stands for q^(N/2), and c² for what is left; the rows, known exactly, show the
+    same ratio by themselves.  The caller takes the larger of the two, and `GEOMETRIC` is the safety on it.  Between
+    features every rule has a `slowest` share of its own, which rows that cancel do not show.
+    """
+    return change * min(1.0, max(GEOMETRIC * ratio, SLOWEST * slowest))

@@ -66,7 +66,7 @@ class _Rewriter:
 
     def _made(self, like: Node, name: str, target: Callable[..., Any], *args: Any) -> Node:
         made = Node(name, target, args, {}, sizes=like.sizes, dtype=like.dtype)
-        made.depends, made.batched = like.depends, like.batched
+        made.depends, made.parametric, made.batched = like.depends, like.parametric, like.batched
         return self._add(made)
 
     def _twin(self, node: Node) -> Callable[..., Any]:
@@ -110,7 +110,8 @@ class _Rewriter:
         elif node.name == "copy_" and isinstance(node.args[1], Node):
             source = node.args[1]
             if source.dtype != target.dtype:
-                if source.depends and target.dtype is not None and not target.dtype.is_floating_point:
+                known = not source.depends and not source.parametric
+                if not known and target.dtype is not None and not target.dtype.is_floating_point:
                     message = f"copy_ into {target.dtype} loses the derivative"
                     raise Untraceable(message)
                 source = self._made(source, "_to_copy", aten._to_copy.default, source)  # noqa: SLF001

@@ -16,7 +16,7 @@ from torch import Tensor
 from ihcli.curvature.tracer import Apart, Function, Recorder, Reference, Step, Trace, Untraceable, memory
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
+    from collections.abc import Callable, Iterator, Sequence
 
 # The two batch sizes of a trace: above one, since one is often a special case (broadcasting, squeezing).
 FIRST, SECOND = 2, 3
@@ -48,7 +48,11 @@ class Node:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     depends: bool = False
+    """Whether it is computed from the points: it has a tangent and an adjoint."""
+    parametric: bool = False
+    """Whether it is computed from a parameter: without the points, a constant of one call."""
     batched: bool = False
+    """Whether it is no constant of the program: computed from the points, a parameter or the batch size."""
     constant: Any = None
     sizes: list[int | Affine] = field(default_factory=list)
     dtype: torch.dtype | None = None
@@ -101,27 +105,26 @@ def rebuilt(arguments: Any, replace: Callable[[Any], Any]) -> Any:
 
 @dataclass(slots=True)
 class Graph:
-    """The nodes in the order of execution, the input first."""
+    """The nodes in the order of execution, first the points (`source`), then the parameters."""
 
     source: Node
+    parameters: list[Node]
     nodes: list[Node]
     result: Node
 
     def live(self) -> None:
         """Drop what the result does not read (dead code)."""
-        wanted = {id(self.result), id(self.source)}
+        given = {id(node) for node in (self.source, *self.parameters)}
+        wanted = {id(self.result), *given}
         for node in reversed(self.nodes):
             if id(node) in wanted:
                 wanted.update(id(source) for source in node.sources())
         self.nodes = [node for node in self.nodes if id(node) in wanted]
         for node in self.nodes:
-            if node is not self.source:
+            if id(node) not in given:
                 node.depends = any(source.depends for source in node.sources())
-                node.batched = (
-                    node.depends
-                    or _has_affine((node.args, node.kwargs))
-                    or any(source.batched for source in node.sources())
-                )
+                node.parametric = any(source.parametric for source in node.sources())
+                node.batched = _has_affine((node.args, node.kwargs)) or any(source.batched for source in node.sources())
 
     def substitute(self, old: Node, new: Node) -> None:
         """Let every reader of one node read another."""
@@ -130,6 +133,11 @@ class Graph:
             node.args, node.kwargs = rebuilt(node.args, swap), rebuilt(node.kwargs, swap)
         if self.result is old:
             self.result = new
+
+    def frontier(self) -> list[Node]:
+        """What depends on parameters alone and is read by what depends on the points."""
+        read = {id(source) for node in self.nodes if node.depends for source in node.sources()}
+        return [node for node in self.nodes if node.parametric and not node.depends and id(node) in read]
 
     def users(self) -> dict[int, list[Node]]:
         """The readers of every node, by the node's id."""
@@ -140,16 +148,17 @@ class Graph:
         return readers
 
 
-def capture(f: Function, example: Tensor, apart: Apart) -> Graph:
+def capture(f: Function, example: Tensor, parameters: Sequence[Tensor], apart: Apart) -> Graph:
     """Trace `f` at two batch sizes and join the traces into one graph that holds for any batch.
 
     `apart` names what an operation is made of where it is to be recorded in parts. Raises `Untraceable` where the trace
     stops, or where the two traces are not the same computation.
     """
-    one = example.detach()[:1]
+    given = [tensor.detach()[:1] for tensor in (example, *parameters)]
     traces = []
     for batch in (FIRST, SECOND):
-        recorder = Recorder(one.expand(batch, *one.shape[1:]).clone(), apart)
+        points, *others = (one.expand(batch, *one.shape[1:]).clone() for one in given)
+        recorder = Recorder(points, others, apart)
         try:
             traces.append(recorder.run(f))
         except Untraceable:
@@ -182,6 +191,9 @@ def _joined(first: Trace, second: Trace) -> Graph:
         if a.name == "input":
             node = Node("input", _never, (), {}, depends=True, batched=True)
             node.sizes = _join(list(a.value.shape), list(b.value.shape), a.name, [])
+        elif a.name == "parameter":
+            node = Node("parameter", _never, (), {}, parametric=True, batched=True)
+            node.sizes = _join(list(a.value.shape), list(b.value.shape), a.name, [])
         elif a.name == "constant":
             node = Node("constant", _never, (), {}, constant=_same_constant(a.value, b.value))
             node.sizes = list(a.value.shape)
@@ -190,7 +202,7 @@ def _joined(first: Trace, second: Trace) -> Graph:
             node.view = _is_view(a, first)
         node.dtype = a.value.dtype if isinstance(a.value, Tensor) else None
         made.append(node)
-    return Graph(made[0], made, made[first.result])
+    return Graph(made[0], [node for node in made if node.name == "parameter"], made, made[first.result])
 
 
 def _never(*_: Any, **__: Any) -> Any:
@@ -218,7 +230,7 @@ def _is_view(step: Step, trace: Trace) -> bool:
 def _operation(a: Step, b: Step, made: list[Node]) -> Node:
     args, kwargs = _join(a.args, b.args, a.name, made), _join(a.kwargs, b.kwargs, a.name, made)
     sizes = _join(list(a.value.shape), list(b.value.shape), a.name, []) if isinstance(a.value, Tensor) else []
-    if a.name in _EMPTY or (a.name in _LIKE and args[0].depends):
+    if a.name in _EMPTY or (a.name in _LIKE and (args[0].depends or args[0].parametric)):
         # A constant that takes only its shape and type from what depends on the input.
         fill = _LIKE.get(a.name, 0)
         full = {"dtype": a.value.dtype, "device": a.value.device}
@@ -228,6 +240,7 @@ def _operation(a: Step, b: Step, made: list[Node]) -> Node:
     node = Node(a.name, a.target, args, kwargs, sizes=sizes)
     node.mutates = bool(a.target is not operator.getitem and a.target._schema.is_mutable)  # noqa: SLF001
     node.depends = any(source.depends for source in node.sources())
+    node.parametric = any(source.parametric for source in node.sources())
     node.batched = any(source.batched for source in node.sources()) or _has_affine((args, kwargs))
     return node
 

@@ -116,21 +116,35 @@ def linear(tangent: Tensor, weight: Tensor) -> Tensor:
 def contracted(run: ForwardSweep, node: Node, pair: tuple[Node, Node], alpha: float) -> Tensor:
     """The tangents of a product of matrices x y, and its term."""
     left, right = pair
-    a, b = run.tangent(left, node), run.tangent(right, node)
     x, y = run.value(left), run.value(right)
-    if b is None:
-        total = torch.matmul(run.aligned(a, left, node), y)
-    elif a is None:
-        total = torch.matmul(x, run.aligned(b, right, node))
+    batches = x.shape[:-2] == y.shape[:-2] and x.dim() > 2 and plain(node)  # noqa: PLR2004 - a batch of matrices each
+    if not (left.depends and right.depends):
+        if batches:
+            total = _one_sided(run, pair)
+        elif left.depends:
+            total = torch.matmul(run.aligned(run.tangent(left, node), left, node), y)
+        else:
+            total = torch.matmul(x, run.aligned(run.tangent(right, node), right, node))
     elif node.info.get("masked"):
         total = _between_positions(run, node, pair, alpha)
     else:
         adjoint = run.adjoint(node) * alpha if alpha != 1 else run.adjoint(node)
-        if x.shape[:-2] == y.shape[:-2] and x.dim() > 2 and plain(node):  # noqa: PLR2004 - a batch of matrices each
-            total = _alike(run, (x, y), (a, b), adjoint)
+        if batches:
+            total = _alike(run, (x, y), (run.tangent(left, node), run.tangent(right, node)), adjoint)
         else:
             total = _broadcast(run, node, pair, adjoint)
     return total.mul_(alpha) if alpha != 1 else total
+
+
+def _one_sided(run: ForwardSweep, pair: tuple[Node, Node]) -> Tensor:
+    """ȧ_u y or x ḃ_u for batches of matrices of which one has no tangent: one product for all units a batch each."""
+    x, y = map(run.value, pair)
+    lead, t, k, s = x.shape[:-2], x.shape[-2], x.shape[-1], y.shape[-1]
+    if pair[0].depends:
+        out = products(run.tangent_before_last(pair[0]).reshape(-1, t * run.units, k), y.reshape(-1, k, s))
+    else:
+        out = products(x.reshape(-1, t, k), run.tangent_before_last(pair[1]).reshape(-1, k, run.units * s))
+    return out.view(*lead, t, run.units, s).movedim(-2, 0)
 
 
 def _alike(

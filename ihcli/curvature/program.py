@@ -23,7 +23,7 @@ from ihcli.curvature.tracer import Function, Untraceable
 from ihcli.errors import DeviceError, IhError, UsageError
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Sequence
 
 # Constants at so many batch sizes are kept: chunks of nodes meet a few sizes over and over.
 _SIZES_KEPT = 8
@@ -46,7 +46,7 @@ class SecondOrder:
 
 
 class Program:
-    """A traced function f: (B, *S) → (B,), for any number of points B. Made by `trace`."""
+    """A traced function f(points, *parameters): (B, *S) and (B, *P_k) → (B,), for any B. Made by `trace`."""
 
     def __init__(self, graph: Graph, example: Tensor, axes: int) -> None:
         """Take a graph whose nodes have rules, and the number of leading axes of S that are positions."""
@@ -54,6 +54,7 @@ class Program:
         self.shape = tuple(example.shape[1:])
         self.positions = self.shape[:axes]
         self.dtype = example.dtype
+        self.parameters = tuple((tuple(node.sizes[1:]), node.dtype) for node in graph.parameters)
         dependent = [node for node in graph.nodes if node.depends and node is not graph.source]
         for node in dependent:
             node.settle()
@@ -61,16 +62,17 @@ class Program:
         self.steps = schedule(graph)
         self._like = example.new_empty(0)
         sizes = [entries(node) for node in graph.nodes if node.depends]
-        self._values, self._widest = sum(sizes), max(sizes)
+        self._frontier = graph.frontier()
+        self._values, self._widest = 2 * sum(sizes) + sum(map(entries, self._frontier)), max(sizes)
         self._curved = [node for node in dependent if RULES[node.name].curved(node)]
         self._readers = {key: len(users) for key, users in graph.users().items()}
         self._readers[id(graph.result)] += 1
         self._constants: dict[int, dict[int, Any]] = {}
         self._peaks: dict[tuple[int, int], int] = {}
 
-    def value(self, points: Tensor) -> Tensor:
-        """F at the points (B, *S) by the graph, (B,); autograd may differentiate it."""
-        values = self._constants_at(points.shape[0])
+    def value(self, points: Tensor, *parameters: Tensor) -> Tensor:
+        """F at the points (B, *S) by the graph, (B,); autograd may differentiate it by the points."""
+        values = self._constants_for(points, parameters)
         values[id(self.graph.source)] = points
         for node in self.graph.nodes:
             if node.depends and node is not self.graph.source:
@@ -78,9 +80,9 @@ class Program:
         result: Tensor = values[id(self.graph.result)]
         return result
 
-    def first_order(self, points: Tensor) -> tuple[Tensor, Tensor]:
-        """F (B,) and ∇f (B, *S) at the points (B, *S)."""
-        found = evaluate(self.graph, (), points, self._constants_at(points.shape[0]))
+    def first_order(self, points: Tensor, parameters: Sequence[Tensor] = ()) -> tuple[Tensor, Tensor]:
+        """F (B,) and its gradient by the points (B, *S) at points (B, *S) and parameters (B, *P_k)."""
+        found = evaluate(self.graph, (), points, self._constants_for(points, parameters))
         return found.values[id(self.graph.result)], found.gradient
 
     def second_order(
@@ -92,15 +94,18 @@ class Program:
         rows: Tensor | None = None,
         *,
         limit: int | None = None,
+        parameters: Sequence[Tensor] = (),
     ) -> SecondOrder:
         """The value, the gradient along units and the Hessian over units at each point.
 
         Shapes: points (B, *S); delta (*S) or (B, *S); groups (*P) or (B, *P), with P the leading axes of S that are
         positions: the unit of each, −1 for none. `rows` keeps some rows of the Hessian (it saves no work).
         `limit` is in bytes: points, and if one point does not fit, pairs of chunks of units follow one another.
+        `parameters` (B, *P_k) are the further arguments of f, as `trace` was given them, of each point.
 
         Raises `UsageError` for shapes that do not go together, `DeviceError` where two units at one point do not fit.
         """
+        self._require_fitting(points, parameters)
         self._require_shapes(points, delta, groups)
         at_once = points.shape[0] if limit is None else self.nodes_within(limit, units)
         parts = []
@@ -108,7 +113,8 @@ class Program:
             chunk = slice(first, first + at_once)
             some_delta = delta if delta.dim() == len(self.shape) else delta[chunk]
             some_groups = groups if groups.dim() == len(self.positions) else groups[chunk]
-            parts.append(self._chunk(points[chunk], some_delta, some_groups, units, limit))
+            some = tuple(parameter[chunk] for parameter in parameters)
+            parts.append(self._chunk((points[chunk], some), some_delta, some_groups, units, limit))
         value, gradient, hessian = (torch.cat(column) for column in zip(*parts, strict=True))
         return SecondOrder(value, gradient, hessian if rows is None else hessian[:, rows])
 
@@ -117,7 +123,7 @@ class Program:
         together = min(nodes, self._together(units))
         if (units, together) not in self._peaks:
             self._peaks[units, together] = peak(self.steps, self._readers, units * together, self._like)
-        values = 2 * nodes * self._values + 4 * nodes * units * units
+        values = nodes * self._values + 4 * nodes * units * units
         return int(self.dtype.itemsize * (self._peaks[units, together] + values))
 
     def nodes_within(self, limit: int, units: int) -> int:
@@ -141,9 +147,15 @@ class Program:
         return max(1, room // (units * self._widest * self.dtype.itemsize))
 
     def _chunk(
-        self, points: Tensor, delta: Tensor, groups: Tensor, units: int, limit: int | None
+        self,
+        given: tuple[Tensor, tuple[Tensor, ...]],
+        delta: Tensor,
+        groups: Tensor,
+        units: int,
+        limit: int | None,
     ) -> tuple[Tensor, ...]:
-        evaluation = evaluate(self.graph, self._curved, points, self._constants_at(points.shape[0]))
+        points, parameters = given
+        evaluation = evaluate(self.graph, self._curved, points, self._constants_for(points, parameters))
         value = evaluation.values[id(self.graph.result)]
         most = units if limit is None else self._units_within(limit, units)
         with torch.no_grad():
@@ -192,26 +204,54 @@ class Program:
             raise DeviceError(message)
         return most
 
+    def _constants_for(self, points: Tensor, parameters: Sequence[Tensor]) -> dict[int, Any]:
+        """What the operations on the points read besides: constants, and what depends on the parameters alone."""
+        self._require_fitting(points, parameters)
+        values = self._constants_at(points.shape[0])
+        if not parameters:
+            return values
+        values.update((id(node), value.detach()) for node, value in zip(self.graph.parameters, parameters, strict=True))
+        fixed = [node for node in self.graph.nodes if node.parametric and not node.depends]
+        with torch.no_grad():
+            for node in fixed:
+                if id(node) not in values:
+                    values[id(node)] = call(node, points.shape[0], values)
+        for key in {id(node) for node in fixed} - {id(node) for node in self._frontier}:
+            del values[key]
+        return values
+
     def _constants_at(self, batch: int) -> dict[int, Any]:
-        """What does not depend on the input, at one batch size."""
+        """What depends neither on the points nor on parameters, at one batch size."""
         if batch not in self._constants:
             if len(self._constants) >= _SIZES_KEPT:
                 self._constants.clear()
             values: dict[int, Any] = {}
             with torch.no_grad():
                 for node in self.graph.nodes:
-                    if not node.depends:
+                    if not node.depends and not node.parametric:
                         values[id(node)] = node.constant if node.constant is not None else call(node, batch, values)
             self._constants[batch] = values
         return dict(self._constants[batch])
 
+    def _require_fitting(self, points: Tensor, parameters: Sequence[Tensor]) -> None:
+        """Raise `UsageError` unless points and parameters have the shapes and types that were traced."""
+        wanted = [(self.shape, self.dtype), *self.parameters]
+        given = [(tuple(tensor.shape[1:]), tensor.dtype) for tensor in (points, *parameters)]
+        if given != wanted or any(len(parameter) != len(points) for parameter in parameters):
+            told = [f"{(len(tensor), *tensor.shape[1:])} of {tensor.dtype}" for tensor in (points, *parameters)]
+            traced = [f"(B, {', '.join(map(str, shape))}) of {dtype}" for shape, dtype in wanted]
+            message = (
+                f"points and parameters of shapes {', '.join(told)} do not fit a program traced for "
+                f"{', '.join(traced)}, with one B for all: trace once for each shape and type"
+            )
+            raise UsageError(message)
+
     def _require_shapes(self, points: Tensor, delta: Tensor, groups: Tensor) -> None:
         batch = points.shape[:1]
         fits = {
-            f"points {tuple(points.shape)}": tuple(points.shape[1:]) == self.shape,
             f"delta {tuple(delta.shape)}": delta.shape in {torch.Size(self.shape), batch + self.shape},
             f"groups {tuple(groups.shape)}": groups.shape in {torch.Size(self.positions), batch + self.positions},
-            f"points of {points.dtype}": points.dtype == self.dtype and delta.dtype == self.dtype,
+            f"delta of {delta.dtype}": delta.dtype == self.dtype,
         }
         wrong = [name for name, right in fits.items() if not right]
         if wrong:
@@ -222,19 +262,25 @@ class Program:
             raise UsageError(message)
 
 
-def trace(f: Function, example: Tensor, positions: int | None = None) -> Program:
-    """Trace f: (B, *S) → (B,) at a batch `example` (its first point serves) into a program for any batch.
+def trace(f: Function, example: Tensor, positions: int | None = None, parameters: Sequence[Tensor] = ()) -> Program:
+    """Trace f(points, *parameters): (B, *S) and (B, *P_k) → (B,) into a program for any batch.
 
+    The first point of the batch `example` serves, and the first entries of `parameters`: floating-point tensors that
+    no derivative is wanted of, whose values are given anew in each call of the program.
     `positions` is the number of leading axes of S by which units are told apart: all but the last, or the only one.
-    Baked in are S, the dtype, the device, and whatever f closes over (weights by reference until folded; target index,
-    token types, masks). Raises `Untraceable` with the operations that stand in the way.
+    Baked in are S, P_k, the dtypes, the device, and whatever f closes over (weights by reference until folded; target
+    index, token types, masks). Raises `Untraceable` with the operations that stand in the way.
     """
-    point = example.detach()[:1]
+    point, *others = (tensor.detach()[:1] for tensor in (example, *parameters))
     axes = positions if positions is not None else max(1, example.dim() - 2)
+    if any(not other.is_floating_point() for other in others):
+        message = f"parameters must be of a floating-point type; given {', '.join(str(o.dtype) for o in others)}"
+        raise UsageError(message)
     try:
-        program = _traced(f, point, axes)
-        _require_same(f, program, point)
-        _require_curvature(f, program, point)
+        program = _traced(f, point, others, axes)
+        nonzero = torch.where(point == 0, torch.ones_like(point), point)  # zeros would hide every difference
+        _require_same(f, program, nonzero, others)
+        _require_curvature(f, program, nonzero, others)
     except IhError:
         raise
     except Exception as error:
@@ -245,9 +291,9 @@ def trace(f: Function, example: Tensor, positions: int | None = None) -> Program
     return program
 
 
-def _traced(f: Function, point: Tensor, axes: int) -> Program:
-    graph = capture(f, point, _apart)
-    simplify(graph, point)
+def _traced(f: Function, point: Tensor, parameters: Sequence[Tensor], axes: int) -> Program:
+    graph = capture(f, point, parameters, _apart)
+    simplify(graph, point, parameters)
     if len(graph.result.shape) != 1:
         message = f"the function must return shape (B,); for a batch of {SECOND} it returned {graph.result.shape}"
         raise Untraceable(message)
@@ -256,12 +302,19 @@ def _traced(f: Function, point: Tensor, axes: int) -> Program:
     return Program(graph, point, axes)
 
 
-def _require_same(f: Function, program: Program, point: Tensor) -> None:
+def _unseen(parameter: Tensor, scales: Sequence[float]) -> Tensor:
+    """A batch of parameters like one (1, *P) that was traced: scaled, and rolled along the first axis of P."""
+    rolled = [scale * (parameter.roll(k, 1) if parameter.dim() > 1 else parameter) for k, scale in enumerate(scales, 1)]
+    return torch.cat(rolled)
+
+
+def _require_same(f: Function, program: Program, point: Tensor, parameters: Sequence[Tensor]) -> None:
     """The program must give f's values at a batch size that it was not traced at, on points it has not seen."""
     scales = torch.tensor([1.0, 0.5, -0.25, 0.75], dtype=point.dtype, device=point.device)
     points = point * scales.view(-1, *(1,) * (point.dim() - 1))
+    others = [_unseen(parameter, (1.0, 0.9, 1.1, 0.8)) for parameter in parameters]
     with torch.no_grad():
-        expected, found = f(points), program.value(points)
+        expected, found = f(points, *others), program.value(points, *others)
     # Models cast to float32 on the way, which the program leaves out.
     if expected.shape != found.shape or not torch.allclose(expected, found, rtol=1e-4, atol=1e-5, equal_nan=True):
         message = (
@@ -271,19 +324,20 @@ def _require_same(f: Function, program: Program, point: Tensor) -> None:
         raise Untraceable(message)
 
 
-def _require_curvature(f: Function, program: Program, point: Tensor) -> None:
+def _require_curvature(f: Function, program: Program, point: Tensor, parameters: Sequence[Tensor]) -> None:
     """One product H·z of the program must be that of reverse over reverse, so that no difference is ever silent."""
     axes, units = len(program.positions), 3
     points = torch.cat([point * 0.9, point * 0.4])
     count = torch.arange(torch.Size(program.positions).numel(), device=point.device)
     groups = (count % (units + 1) - 1).view(program.positions)
-    found = program.second_order(points, point[0], groups, units)
+    others = [_unseen(parameter, (0.9, 1.1)) for parameter in parameters]
+    found = program.second_order(points, point[0], groups, units, parameters=others)
     signs = torch.tensor([1.0, -1.0, 1.0, 0.0], dtype=point.dtype, device=point.device)
     direction = point * signs[groups].view(*program.positions, *(1,) * (point.dim() - 1 - axes))
     with torch.enable_grad():
         source = points.requires_grad_()
         try:
-            (gradient,) = torch.autograd.grad(f(source).sum(), source, create_graph=True)
+            (gradient,) = torch.autograd.grad(f(source, *others).sum(), source, create_graph=True)
             slope = (gradient * direction).sum()
             second = torch.autograd.grad(slope, source)[0] if slope.requires_grad else torch.zeros_like(points)
         except torch.OutOfMemoryError:
@@ -304,7 +358,7 @@ def _require_curvature(f: Function, program: Program, point: Tensor) -> None:
 
 def kinks(f: Function, example: Tensor) -> list[str]:
     """The operations with a kink that depends on the input, by name, as often as they stand in the computation."""
-    graph = capture(f, example, lambda _: None)
+    graph = capture(f, example, (), lambda _: None)
     without_mutation(graph)
     graph.live()
     return [node.name.rstrip("_") for node in graph.nodes if node.depends and node.name.rstrip("_") in KINKS]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 from torch import Tensor
@@ -22,11 +22,15 @@ from ihcli.curvature.graph import (
 )
 from ihcli.curvature.tracer import Untraceable
 
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
 aten = torch.ops.aten
 
 
-def simplify(graph: Graph, points: Tensor) -> None:
-    """Bring the graph to its final form; `points` (1, *S) is an input on which shapes and the batch axis are learnt."""
+def simplify(graph: Graph, points: Tensor, parameters: Sequence[Tensor]) -> None:
+    """Bring the graph to its final form; shapes and the batch axis are learnt on one point and parameters, (1, …)."""
+    given = [tensor.expand(SECOND, *tensor.shape[1:]).clone() for tensor in (points, *parameters)]
     without_mutation(graph)
     _without_tuples(graph)
     graph.live()
@@ -35,7 +39,7 @@ def simplify(graph: Graph, points: Tensor) -> None:
     graph.live()
     _one_type(graph, points.dtype)
     _canonical(graph)
-    _selections(graph, points)
+    _selections(graph, given)
     _fold(graph)
     graph.live()
     shapes(graph)
@@ -43,7 +47,7 @@ def simplify(graph: Graph, points: Tensor) -> None:
         graph.live()
     _fold(graph)
     graph.live()
-    lay(graph, points)
+    lay(graph, given)
 
 
 def _without_tuples(graph: Graph) -> None:
@@ -76,10 +80,10 @@ _SPLITS = frozenset({"split", "split_with_sizes", "chunk", "unbind"})
 
 
 def _fold(graph: Graph) -> None:
-    """Compute once what depends neither on the input nor on the batch size."""
+    """Compute once what depends neither on the points, nor on parameters, nor on the batch size."""
     values: dict[int, Any] = {}
     for node in graph.nodes:
-        if node.depends or node.batched:
+        if node.batched:
             continue
         if node.constant is None:
             node.constant = call(node, FIRST, values)
@@ -89,9 +93,14 @@ def _fold(graph: Graph) -> None:
 
 def _without_identities(graph: Graph) -> None:
     for node in graph.nodes:
-        if not node.depends or node is graph.source:
+        if node is graph.source or not (node.depends or node.parametric):
             continue
-        if node.name in IDENTITY or node.name in {"dropout", "feature_dropout", "alpha_dropout"}:
+        if node.parametric and not node.depends:
+            # What no derivative is taken of is computed as f computes it.
+            if node.dtype is not None and node.name in CASTS and not node.dtype.is_floating_point:
+                message = f"a cast of a parameter to {node.dtype} may choose what is computed"
+                raise Untraceable(message)
+        elif node.name in IDENTITY or node.name in {"dropout", "feature_dropout", "alpha_dropout"}:
             graph.substitute(node, node.args[0])
         elif node.name in CASTS:
             # Casts between floating types do not change the function; all is computed in the type of the points.
@@ -112,7 +121,7 @@ def _one_type(graph: Graph, dtype: torch.dtype) -> None:
             return argument
         if id(argument) not in cast:
             made = Node("_to_copy", aten._to_copy.default, (argument,), {"dtype": dtype}, sizes=argument.sizes)  # noqa: SLF001
-            made.dtype, made.batched = dtype, argument.batched
+            made.dtype, made.batched, made.parametric = dtype, argument.batched, argument.parametric
             graph.nodes.insert(graph.nodes.index(argument) + 1, made)
             cast[id(argument)] = made
         return cast[id(argument)]
@@ -157,15 +166,17 @@ def _canonical(graph: Graph) -> None:  # noqa: C901  (one case an operation)
             node.name, node.target, node.args = "pow", aten.pow.Tensor_Scalar, (node.args[0], 2)
 
 
-def _selections(graph: Graph, points: Tensor) -> None:
+def _selections(graph: Graph, given: Sequence[Tensor]) -> None:
     """An indexing by (all samples, one position), as decoders select their last token, is a selection."""
     found = [node for node in graph.nodes if node.depends and node.name == "index"]
     if not found:
         return
-    values = run(graph, points.expand(SECOND, *points.shape[1:]).clone())
+    values = run(graph, given)
     for node in found:
         source, indices = node.args
-        if len(indices) != 2 or any(not isinstance(index, Node) or index.depends for index in indices):  # noqa: PLR2004
+        if len(indices) != 2 or any(  # noqa: PLR2004
+            not isinstance(index, Node) or index.depends or index.parametric for index in indices
+        ):
             continue
         samples, places = (values[id(index)] for index in indices)
         first = int(places.flatten()[0])
@@ -194,10 +205,11 @@ def _as_linear(graph: Graph, node: Node) -> None:
 
 def shapes(graph: Graph) -> None:
     """Every node's shape at the second batch size of the trace, and the axis of its samples; raises `Untraceable`."""
+    checked = {id(node) for node in graph.frontier()}
     for node in graph.nodes:
         node.shape = tuple(size.at(SECOND) if isinstance(size, Affine) else size for size in node.sizes)
         growing = [(axis, size) for axis, size in enumerate(node.sizes) if isinstance(size, Affine)]
-        if not node.depends:
+        if not node.depends and id(node) not in checked:
             continue
         if len(growing) != 1 or growing[0][1].offset:
             message = (
@@ -207,23 +219,20 @@ def shapes(graph: Graph) -> None:
         node.axis = growing[0][0]
 
 
-def lay(graph: Graph, points: Tensor) -> None:
-    """Learn how the samples lie in their axis, (outer, B, inner), by a change of one of three; raises `Untraceable`.
+def lay(graph: Graph, given: Sequence[Tensor]) -> None:
+    """Learn how the samples lie in their axis, (outer, B, inner), by a change of one of four; raises `Untraceable`.
 
-    What changes must be that sample's part: `points` (1, *S) is where it is tried.
+    What changes must be that sample's part: `given` are a point and its parameters, where it is tried.
     """
-    three = points.expand(SECOND, *points.shape[1:]).clone()
-    base = run(graph, three)
-    three[1] = three[1] * 0.75 + 0.125
-    moved = run(graph, three)
-    for node in graph.nodes:
-        if not node.depends:
-            continue
+    four = [torch.cat([tensor[:1]] * 4) for tensor in given]
+    base = run(graph, four)
+    moved = run(graph, [torch.cat([tensor[:1], tensor[1:2] * 0.75 + 0.125, tensor[2:]]) for tensor in four])
+    for node in (*(node for node in graph.nodes if node.depends), *graph.frontier()):
         value = base[id(node)]
-        entries = value.shape[node.axis] // SECOND
+        entries = value.shape[node.axis] // 4
         changed = (moved[id(node)] != value).movedim(node.axis, 0).reshape(value.shape[node.axis], -1).any(1)
         outers = [outer for outer in range(1, entries + 1) if not entries % outer]
-        fits = (outer for outer in outers if not changed.view(outer, SECOND, -1)[:, [0, 2]].any())
+        fits = (outer for outer in outers if not changed.view(outer, 4, -1)[:, [0, 2, 3]].any())
         node.outer = next(fits, 0)
         if not node.outer:
             message = f"{node.name} mixes the samples of a batch"
@@ -231,14 +240,16 @@ def lay(graph: Graph, points: Tensor) -> None:
         node.inner = entries // node.outer
 
 
-def run(graph: Graph, points: Tensor) -> dict[int, Any]:
-    """The value of every node, by id."""
-    values: dict[int, Any] = {id(graph.source): points}
+def run(graph: Graph, given: Sequence[Tensor]) -> dict[int, Any]:
+    """The value of every node, by id, at points and parameters."""
+    batch = given[0].shape[0]
+    values: dict[int, Any] = {
+        id(node): value for node, value in zip((graph.source, *graph.parameters), given, strict=True)
+    }
     with torch.no_grad():
         for node in graph.nodes:
-            if node is graph.source:
-                continue
-            values[id(node)] = node.constant if node.constant is not None else call(node, points.shape[0], values)
+            if id(node) not in values:
+                values[id(node)] = node.constant if node.constant is not None else call(node, batch, values)
     return values
 
 
@@ -381,9 +392,8 @@ def _push(graph: Graph, narrow: Node, node: Node, axis: int, index: int) -> None
 
 def _cut(graph: Graph, before: Node, source: Node, axis: int, index: int) -> Node:
     """A new node that keeps one position of an axis, placed before another node."""
-    made = Node(
-        "narrowed", aten.narrow.default, (source, axis, index, 1), {}, depends=source.depends, batched=source.batched
-    )
+    made = Node("narrowed", aten.narrow.default, (source, axis, index, 1), {}, dtype=source.dtype)
+    made.depends, made.parametric, made.batched = source.depends, source.parametric, source.batched
     made.shape = (*source.shape[:axis], 1, *source.shape[axis + 1 :])
     made.sizes = [*source.sizes[:axis], 1, *source.sizes[axis + 1 :]]
     made.axis, made.outer, made.inner = source.axis, source.outer, source.inner

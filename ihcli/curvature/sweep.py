@@ -29,9 +29,9 @@ class Evaluation:
     gradient: Tensor
 
     def at(self, graph: Graph, chosen: slice, constants: dict[int, Any]) -> Evaluation:
-        """Some of the points; `constants` are those of a batch of so many."""
+        """Some of the points; `constants` are those of a batch of so many, whatever the parameters."""
         batch = self.gradient.shape[0]
-        nodes = {id(node): node for node in graph.nodes if node.depends}
+        nodes = {id(node): node for node in graph.nodes if node.depends or node.parametric}
         values = _Cut(constants, lambda key: samples(self.values[key], nodes[key], batch, chosen))
         adjoints = _Cut({}, lambda key: samples(self.adjoints[key], nodes[key], batch, chosen))
         return Evaluation(values, adjoints, self.gradient[chosen])
@@ -133,16 +133,21 @@ class ForwardSweep:
         tangent = self.tangents[id(source)]
         if source.places is None or reader.places is not None or reader.info.get("masked"):
             return tangent
-        return self._expanded(tangent, source.places)
+        after = min(min(source.places) + 1, tangent.dim() - 1)
+        return self._expanded(tangent, source.places, after).movedim(after, 0)
 
-    def _expanded(self, tangent: Tensor, places: tuple[int, ...]) -> Tensor:
-        """From one tensor for all units to one for each; in memory the units follow the samples."""
+    def tangent_before_last(self, source: Node) -> Tensor:
+        """The tangents of a node with the units' axis before the last, (…, U, k)."""
+        tangent = self.tangents[id(source)]
+        if source.places is None:
+            return tangent.movedim(0, -2)
+        return self._expanded(tangent, source.places, tangent.dim() - 1)
+
+    def _expanded(self, tangent: Tensor, places: tuple[int, ...], axis: int) -> Tensor:
+        """From one tensor for all units to one for each, the units' axis at a place, where it lies in memory too."""
         member = self.membership(tangent.shape, places)
-        after = min(min(places) + 1, tangent.dim() - 1)
-        shape = tangent.shape
-        out = tangent.new_empty((*shape[:after], self.units, *shape[after:]))
-        torch.mul(tangent.unsqueeze(after), member.movedim(0, after), out=out)
-        return out.movedim(after, 0)
+        out = tangent.new_empty((*tangent.shape[:axis], self.units, *tangent.shape[axis:]))
+        return torch.mul(tangent.unsqueeze(axis), member.movedim(0, axis), out=out)
 
     def membership(self, shape: torch.Size, places: tuple[int, ...]) -> Tensor:
         """Ones where a position is in a unit, (U, …), to broadcast over a value of some shape: cut where that is."""

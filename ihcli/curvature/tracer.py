@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,7 +16,8 @@ from torch.utils._python_dispatch import TorchDispatchMode
 
 from ihcli.errors import PreflightError
 
-Function = Callable[[Tensor], Tensor]
+Function = Callable[..., Tensor]
+"""f(points, *parameters): (B, *S) and any number of (B, *P_k) to (B,)."""
 Apart = Callable[[Any], Callable[..., Any] | None]
 """Given an ATen operation that the input reaches: what to run in its place, or None to record it whole."""
 
@@ -41,12 +42,15 @@ class Step:
     args: tuple[Any, ...]
     kwargs: dict[str, Any]
     value: Any
-    depends: bool
+    depends: bool = False
+    """Whether it was computed from the points."""
+    parametric: bool = False
+    """Whether it was computed from a parameter."""
 
 
 @dataclass(slots=True)
 class Trace:
-    """The steps of one run, the input first, and the place of the result among them."""
+    """The steps of one run, first the points, then the parameters, and the index of the result among them."""
 
     steps: list[Step] = field(default_factory=list)
     result: int = 0
@@ -59,22 +63,24 @@ class Recorder(ProxyTorchDispatchMode):  # type: ignore[misc]  # PyTorch's types
     code for each operation, which take most of the time of `make_fx`.
     """
 
-    def __init__(self, points: Tensor, apart: Apart) -> None:
-        """Record what happens to `points`."""
+    def __init__(self, points: Tensor, parameters: Sequence[Tensor], apart: Apart) -> None:
+        """Record what happens to `points` and to `parameters`."""
         TorchDispatchMode.__init__(self, torch._C.DispatchKey.PreDispatch)  # type: ignore[no-untyped-call]  # noqa: SLF001
         self._mode_key = torch._C._TorchDispatchModeKey.PROXY  # noqa: SLF001
         self.enter_stack: list[Any] = []
-        self.points, self.apart, self.trace = points, apart, Trace()
+        self.points, self.parameters, self.apart, self.trace = points, parameters, apart, Trace()
         self.places: dict[int, int] = {}
         self.memory: dict[tuple[Any, ...], int] = {}
         self.aliases: list[Tensor] = []
-        self.written: set[int] = set()
+        self.written: dict[int, tuple[bool, bool]] = {}
 
     def run(self, f: Function) -> Trace:
-        """The trace of f at the points."""
+        """The trace of f at the points and parameters."""
         self._note(Step("input", None, (), {}, self.points, depends=True), self.points)
+        for parameter in self.parameters:
+            self._note(Step("parameter", None, (), {}, parameter, parametric=True), parameter)
         with torch.no_grad(), enable_python_dispatcher(), _Reads(self), self:
-            result = f(self.points)
+            result = f(self.points, *self.parameters)
         found: object = result
         if not isinstance(found, Tensor):
             message = f"the function must return one tensor of shape (B,); it returned {type(found).__name__}"
@@ -87,7 +93,7 @@ class Recorder(ProxyTorchDispatchMode):  # type: ignore[misc]  # PyTorch's types
         del types
         kwargs = kwargs or {}
         schema = func._schema  # noqa: SLF001 - the operation's name and what it writes stand nowhere else
-        depends = self.depends((args, kwargs))
+        depends, parametric = self.dependence((args, kwargs))
         if depends and torch.is_autocast_enabled(self.points.device.type):
             message = "autocast inside the model changes precision on the way: switch it off"
             raise Untraceable(message)
@@ -96,42 +102,47 @@ class Recorder(ProxyTorchDispatchMode):  # type: ignore[misc]  # PyTorch's types
             with self:
                 return made_of(*args, **kwargs)
         value = func(*args, **kwargs)
-        if depends and schema.is_mutable and isinstance(args[0], Tensor):
-            self.written.add(memory(args[0])[0])
-        if isinstance(value, Tensor):
-            self._record(_name(schema), func, args, kwargs, value, depends=depends)
-        elif isinstance(value, (tuple, list)) and any(isinstance(part, Tensor) for part in value):
-            whole = self._record(_name(schema), func, args, kwargs, value, depends=depends)
-            for index, part in enumerate(value):
-                if isinstance(part, Tensor):
-                    step = Step("getitem", operator.getitem, (Reference(whole), index), {}, part, depends)
-                    self._note(step, part)
-        elif depends and value is not None:
-            self.refuse_read(_name(schema))
+        if (depends or parametric) and schema.is_mutable and isinstance(args[0], Tensor):
+            self.written[memory(args[0])[0]] = (depends, parametric)
+        several = isinstance(value, (tuple, list)) and any(isinstance(part, Tensor) for part in value)
+        if not several and not isinstance(value, Tensor):
+            if (depends or parametric) and value is not None:
+                self.refuse_read(_name(schema))
+            return value
+        arguments = self._referred(args), self._referred(kwargs)
+        step = Step(_name(schema), func, *arguments, value, depends, parametric)
+        whole = self._note(step, value if isinstance(value, Tensor) else None)
+        for index, part in enumerate(value if several else ()):
+            if isinstance(part, Tensor):
+                split = Step("getitem", operator.getitem, (Reference(whole), index), {}, part, depends, parametric)
+                self._note(split, part)
         return value
 
-    def depends(self, arguments: object) -> bool:
-        """Whether any tensor among nested arguments was computed from the points."""
+    def dependence(self, arguments: object) -> tuple[bool, bool]:
+        """Whether any tensor among nested arguments was computed from the points, and whether from a parameter."""
         if isinstance(arguments, Tensor):
             own = memory(arguments)
             place = self.places.get(id(arguments), self.memory.get(own))
-            return own[0] in self.written or (place is not None and self.trace.steps[place].depends)
-        if isinstance(arguments, (tuple, list)):
-            return any(self.depends(argument) for argument in arguments)
-        return isinstance(arguments, dict) and any(self.depends(argument) for argument in arguments.values())
+            written = self.written.get(own[0], (False, False))
+            if place is None:
+                return written
+            step = self.trace.steps[place]
+            return step.depends or written[0], step.parametric or written[1]
+        if isinstance(arguments, dict):
+            arguments = tuple(arguments.values())
+        if not isinstance(arguments, (tuple, list)):
+            return False, False
+        known = [self.dependence(argument) for argument in arguments]
+        return any(depends for depends, _ in known), any(parametric for _, parametric in known)
 
     @staticmethod
     def refuse_read(name: str) -> None:
-        """Raise `Untraceable` where a value that depends on the input is read."""
+        """Raise `Untraceable` where a value that depends on the points or on a parameter is read."""
         message = (
             f"{name} reads a value that depends on the input, so the computation may take another course elsewhere "
             "(is an attention mask passed, or is this a mixture of experts?)"
         )
         raise Untraceable(message)
-
-    def _record(self, name: str, func: Any, args: Any, kwargs: Any, value: Any, *, depends: bool) -> int:
-        step = Step(name, func, self._referred(args), self._referred(kwargs), value, depends)
-        return self._note(step, value if isinstance(value, Tensor) else None)
 
     def _note(self, step: Step, tensor: Tensor | None) -> int:
         self.trace.steps.append(step)
@@ -155,7 +166,7 @@ class Recorder(ProxyTorchDispatchMode):  # type: ignore[misc]  # PyTorch's types
             self.aliases.append(tensor)
             self.places[id(tensor)] = self.memory[memory(tensor)]
         if id(tensor) not in self.places:
-            self._note(Step("constant", None, (), {}, tensor, depends=False), tensor)
+            self._note(Step("constant", None, (), {}, tensor), tensor)
         return Reference(self.places[id(tensor)])
 
 
@@ -179,7 +190,7 @@ class _Reads(TorchFunctionMode):
 
     def __torch_function__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         del types
-        if func in _READS and self.recorder.depends(args):
+        if func in _READS and any(self.recorder.dependence(args)):
             self.recorder.refuse_read(func.__name__)
         return func(*args, **(kwargs or {}))
 

@@ -1,4 +1,4 @@
-"""Correlations of two vectors of equal length: Pearson's r, Spearman's rho and Kendall's tau-b."""
+"""Pearson's r and Kendall's tau-b of two vectors of equal length (Spearman's rho: `ihcli.removal.agreement`)."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,12 +19,6 @@ def pearson(first: ArrayLike, second: ArrayLike) -> float:
     return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
 
 
-def spearman(first: ArrayLike, second: ArrayLike) -> float:
-    """Spearman's correlation: Pearson's of the ranks, equal values sharing the mean of their ranks."""
-    a, b = _vectors(first, second)
-    return pearson(ranks(a), ranks(b))
-
-
 def kendall(first: ArrayLike, second: ArrayLike) -> float:
     """Kendall's tau-b: Σ s_ij t_ij / √(Σ s_ij² · Σ t_ij²) over i < j, s and t the signs of the differences.
 
@@ -35,14 +29,6 @@ def kendall(first: ArrayLike, second: ArrayLike) -> float:
     s, t = np.sign(a[rows] - a[columns]), np.sign(b[rows] - b[columns])
     scale = float((s @ s) * (t @ t))
     return float(s @ t) / scale**0.5 if scale else float("nan")
-
-
-def ranks(values: ArrayLike) -> Array:
-    """Ranks from 1 (smallest), equal values sharing the mean of their ranks."""
-    array = np.asarray(values, dtype=np.float64)
-    _, place, counts = np.unique(array, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts - 1) / 2)[place], dtype=np.float64)
 
 
 def _vectors(first: ArrayLike, second: ArrayLike) -> tuple[Array, Array]:

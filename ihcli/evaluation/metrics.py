@@ -82,7 +82,7 @@ def aopc_comprehensiveness(
         UsageError: For attributions that are no finite vector, or a fraction outside (0, 1].
 
     """
-    phi = _finite(attributions)
+    phi = finite(attributions)
     removed = [~kept for kept in _rationales(phi, fractions)]
     return _mean_drop(probability, len(phi), removed)
 
@@ -92,7 +92,7 @@ def aopc_sufficiency(attributions: ArrayLike, probability: Game, fractions: Sequ
 
     Arguments, result and errors as in `aopc_comprehensiveness`.
     """
-    phi = _finite(attributions)
+    phi = finite(attributions)
     return _mean_drop(probability, len(phi), _rationales(phi, fractions))
 
 
@@ -103,7 +103,7 @@ def log_odds(attributions: ArrayLike, probability: Game, fraction: float = TOP) 
     replaces the units: the same where the game replaces them).  NaN where R is empty; raises `UsageError` where p is
     not in (0, 1].
     """
-    phi = _finite(attributions)
+    phi = finite(attributions)
     rationales = _rationales(phi, (fraction,))
     if not rationales:
         return float("nan")
@@ -120,7 +120,7 @@ def tau_leave_one_out(attributions: ArrayLike, probability: Game) -> float:
     As ferret's `taucorr_loo` (Jain and Wallace, NAACL 2019).  NaN for one unit, and where all values of either are
     equal.
     """
-    phi = _finite(attributions)
+    phi = finite(attributions)
     full = np.ones((1, len(phi)), dtype=bool)
     p = probability(np.concatenate([full, ~np.eye(len(phi), dtype=bool)]))
     return kendall(phi, p[0] - p[1:])
@@ -154,7 +154,7 @@ def infidelity(
         UsageError: For shapes that do not fit, or weights that are negative or all zero.
 
     """
-    phi = _finite(attributions)
+    phi = finite(attributions)
     rows = np.asarray(coalitions, dtype=bool)
     if rows.ndim != 2 or rows.shape[1] != len(phi) or not len(rows):  # noqa: PLR2004
         message = f"coalitions have shape {rows.shape}; they must be (n, {len(phi)}) with n at least 1."
@@ -291,7 +291,8 @@ def square(matrix: ArrayLike) -> Array:
     return m
 
 
-def _finite(attributions: ArrayLike) -> Array:
+def finite(attributions: ArrayLike) -> Array:
+    """The attributions as float64 (U,); raises `UsageError` for another shape, none, and NaN or infinity."""
     phi = np.asarray(attributions, dtype=np.float64)
     if phi.ndim != 1 or not len(phi):
         message = f"attributions have shape {phi.shape}; they must be (U,), one number a unit."
@@ -338,7 +339,7 @@ def _mean_drop(probability: Game, units: int, coalitions: Sequence[NDArray[np.bo
 
 
 def _area(attributions: ArrayLike, probability: Game, steps: int, *, insert: bool) -> float:
-    phi = _finite(attributions)
+    phi = finite(attributions)
     if steps < 1:
         message = f"steps is {steps}; a curve needs at least 1."
         raise UsageError(message)

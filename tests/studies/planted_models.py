@@ -1,0 +1,152 @@
+"""Tiny BERT classifiers of the planted tasks: trained from nothing, saved as normal model folders with a tokenizer."""
+
+import json
+import logging
+import random
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.studies.planted_tasks import Example, Task
+
+LOG = logging.getLogger(__name__)
+SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
+RECORD = "planted.json"
+REQUIRED = 0.98
+"""Least accuracy on held-out texts of a model that is ranked."""
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """How a model is made: its size, the batch, the largest learning rate, the most steps and the seed."""
+
+    hidden: int = 64
+    layers: int = 2
+    heads: int = 4
+    batch: int = 128
+    rate: float = 1e-3
+    steps: int = 6000
+    check: int = 250
+    """Steps between two looks at the held-out accuracy; training ends at the second that is 99.5 % or more."""
+    seed: int = 0
+
+
+SETTINGS = {
+    "negation": Training(steps=1500),
+    "xor": Training(),
+    "brackets": Training(layers=3, steps=12000),
+    "palindrome": Training(layers=3, steps=12000),
+    "conjunction": Training(steps=2000),
+}
+
+
+def tokenizer(task: Task) -> Any:
+    """A tokenizer with one token a word of the task, and BERT's special tokens."""
+    from tokenizers import Tokenizer, models, pre_tokenizers, processors
+    from transformers import PreTrainedTokenizerFast
+
+    vocabulary = {word: i for i, word in enumerate((*SPECIAL, *task.vocabulary))}
+    inner = Tokenizer(models.WordLevel(vocabulary, unk_token="[UNK]"))
+    inner.pre_tokenizer = pre_tokenizers.WhitespaceSplit()
+    ends = [(token, vocabulary[token]) for token in ("[CLS]", "[SEP]")]
+    inner.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair="[CLS] $A [SEP] $B:1 [SEP]:1", special_tokens=ends
+    )
+    return PreTrainedTokenizerFast(
+        tokenizer_object=inner, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]",
+        mask_token="[MASK]", model_max_length=32,
+    )  # fmt: skip
+
+
+def build(task: Task, training: Training) -> Any:
+    """A BERT classifier with random weights."""
+    from transformers import BertConfig, BertForSequenceClassification
+
+    torch.manual_seed(training.seed)
+    return BertForSequenceClassification(
+        BertConfig(
+            vocab_size=len(SPECIAL) + len(task.vocabulary), hidden_size=training.hidden,
+            num_hidden_layers=training.layers, num_attention_heads=training.heads,
+            intermediate_size=2 * training.hidden, max_position_embeddings=32, hidden_dropout_prob=0.0,
+            attention_probs_dropout_prob=0.0, classifier_dropout=0.0, pad_token_id=0,
+            id2label={0: "NO", 1: "YES"}, label2id={"NO": 0, "YES": 1},
+        )
+    )  # fmt: skip
+
+
+def tensors(examples: Sequence[Example], vocabulary: dict[str, int]) -> dict[str, torch.Tensor]:
+    """Padded ids, attention mask and labels of a batch."""
+    width = max(len(e.words) for e in examples) + 2
+    ids = torch.zeros(len(examples), width, dtype=torch.long)
+    for row, example in zip(ids, examples, strict=True):
+        tokens = ["[CLS]", *example.words, "[SEP]"]
+        row[: len(tokens)] = torch.tensor([vocabulary[token] for token in tokens])
+    labels = torch.tensor([e.label for e in examples])
+    return {"input_ids": ids, "attention_mask": (ids != 0).long(), "labels": labels}
+
+
+def accuracy(model: Any, examples: Sequence[Example], vocabulary: dict[str, int]) -> float:
+    """Share of the texts that the model labels right."""
+    batch = tensors(examples, vocabulary)
+    labels = batch.pop("labels")
+    with torch.inference_mode():
+        return float((model(**batch).logits.argmax(-1) == labels).float().mean())
+
+
+def train(task: Task, folder: Path, training: Training, seconds: float | None = None) -> float:
+    """Train one model into `folder` and return its accuracy on 2,000 other held-out texts; stops after `seconds`."""
+    started = time.monotonic()
+    words = tokenizer(task)
+    vocabulary = words.get_vocab()
+    model = build(task, training)
+    rng = random.Random(training.seed)  # noqa: S311  (texts, no secrets)
+    stream = task.examples(rng, held_out=False)
+    watched = list(islice(task.examples(random.Random(1), held_out=True), 1000))  # noqa: S311
+    optimizer = torch.optim.AdamW(model.parameters(), lr=training.rate, weight_decay=0.01)
+    schedule = torch.optim.lr_scheduler.LambdaLR(
+        optimizer, lambda step: min((step + 1) / 200, max(0.05, 1 - step / training.steps))
+    )
+    good = step = 0
+    for step in range(1, training.steps + 1):
+        batch = tensors(list(islice(stream, training.batch)), vocabulary)
+        loss = model(**batch).loss
+        optimizer.zero_grad()
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        schedule.step()
+        if step % training.check == 0:
+            found = accuracy(model, watched, vocabulary)
+            spent = time.monotonic() - started
+            LOG.info("%s step %d loss %.4f held-out %.4f, %.0f s", task.name, step, loss.item(), found, spent)
+            good = good + 1 if found >= 0.995 else 0
+            if good == 2 or (seconds is not None and spent > seconds):
+                break
+    judged = task.distinct(random.Random(2), 2000)  # noqa: S311
+    result = accuracy(model, judged, vocabulary)
+    model.save_pretrained(folder)
+    words.save_pretrained(folder)
+    record = {
+        "task": task.name, "accuracy": result, "judged_on": len(judged), "steps": step,
+        "seconds": round(time.monotonic() - started, 1), "training": asdict(training),
+    }  # fmt: skip
+    (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+    LOG.info("%s: accuracy %.4f on %d held-out texts after %d steps", task.name, result, len(judged), step)
+    return result
+
+
+def trained(task: Task, cache: Path) -> Path:
+    """The folder of the task's model, trained first where it is missing; raises `RuntimeError` below 98 %."""
+    folder = cache / "models" / task.name
+    if not (folder / RECORD).exists():
+        train(task, folder, SETTINGS[task.name])
+    found = json.loads((folder / RECORD).read_text(encoding="utf-8"))["accuracy"]
+    if found < REQUIRED:
+        message = f"{folder}: accuracy {found:.4f} is below {REQUIRED}. Delete the folder to train it anew."
+        raise RuntimeError(message)
+    return folder

@@ -12,28 +12,44 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
 import yaml
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ihcli.errors import ConfigError
+from ihcli.input_files import read_file
+from ihcli.yaml_core import YamlError, parse
 
+LARGEST_FILE = 1 << 20
+"""Bytes that a configuration file may hold."""
+MOST_THREADS = 1024
+SMALLEST_MEMORY, LARGEST_MEMORY = 10**6, 10**15
+"""Bytes that `runtime.memory` may be."""
 _SIZES = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "KI": 2**10, "MI": 2**20, "GI": 2**30}
 
 
 def parse_size(text: str) -> int:
     """Bytes of a size such as `800MB`, `4GB`, `2GiB` or `1000000`; raises `ValueError`."""
-    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*([KMG]I?)?B?\s*", text, re.IGNORECASE)
+    match = re.fullmatch(r"\s*(\d{1,15}(?:\.\d{1,15})?)\s*([KMG]I?)?B?\s*", text, re.IGNORECASE | re.ASCII)
     if match is None or float(match[1]) == 0:
-        message = f"{text!r} is not a size; write a positive number with KB, MB, GB, MiB or GiB, for example 4GB"
+        message = f"{_seen(text)} is not a size; write a positive number with KB, MB, GB, MiB or GiB, for example 4GB"
         raise ValueError(message)
     return int(float(match[1]) * _SIZES[(match[2] or "").upper()])
 
 
 def _memory(value: str) -> str:
-    if value != "auto":
-        parse_size(value)
+    """A size that a computation can work with, or `auto`; a number without a unit means bytes."""
+    if value == "auto":
+        return value
+    size = parse_size(value)
+    if size < SMALLEST_MEMORY:
+        unit = f"; for gigabytes write {value.strip()}GB" if value.strip().isdecimal() else ""
+        message = f"{value!r} is {size:,} bytes, and at least 1MB is needed{unit}"
+        raise ValueError(message)
+    if size > LARGEST_MEMORY:
+        message = f"{value!r} is more than any machine has; at most 1000000GB is allowed"
+        raise ValueError(message)
     return value
 
 
@@ -90,7 +106,7 @@ class TargetSection(_Section):
 class BaselineSection(_Section):
     """The input x' that stands for `nothing said`."""
 
-    kind: Literal["pad", "mask", "unk", "zero", "text", "texts"] = Field(
+    kind: Literal["auto", "value-zeroing", "pad", "mask", "unk", "zero", "text", "texts"] = Field(
         "pad",
         description="pad, mask, unk (that token for every word), zero (embeddings), text, texts (mean over a file)",
     )
@@ -132,7 +148,7 @@ class AttributionSection(_Section):
     engine: Literal["auto", "forward", "reverse"] = Field(
         "auto", description="second-order engine: auto, forward, reverse"
     )
-    seed: int = Field(0, ge=0, description="seed of the sign vectors that check a matrix")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of the sign vectors that check a matrix")
 
 
 class TextSection(_Section):
@@ -149,7 +165,7 @@ class RuntimeSection(_Section):
         "auto",
         description="working memory of a process beside the model, as 4GB; auto: half of what is free, at most 2.5GB",
     )
-    threads: int | None = Field(None, ge=1, description="CPU threads; all by default")
+    threads: int | None = Field(None, ge=1, le=MOST_THREADS, description="CPU threads; all by default")
 
 
 class OutputSection(_Section):
@@ -308,68 +324,30 @@ def _from_text(key: str, text: str, variable: str) -> Any:
     if free or all(one.get("type") in ("string", "null") for one in alternatives):
         return text  # also of a label, which may be called 1 or null: an index is understood as text too
     try:
-        return _parse(text)[1]
-    except yaml.YAMLError as error:
-        message = f"{variable}: {text!r} is not a value; {key} must be {_phrase(_property(key))}."
+        return parse(text)[1]
+    except YamlError as error:
+        message = f"{variable}: {_seen(text)} is not a value ({error}); {key} must be {_phrase(_property(key))}."
         raise ConfigError(message) from error
-
-
-class _Loader(yaml.SafeLoader):
-    """YAML 1.2's core schema, in which `1e-3` is a number and `off` and `no` are words; YAML 1.1 says otherwise."""
-
-    yaml_implicit_resolvers: ClassVar[dict[str, Any]] = {}  # type: ignore[misc]  # or those of 1.1 are inherited
-
-    def construct_integer(self, node: yaml.ScalarNode) -> int:
-        """A whole number: `010` is ten, as in JSON and YAML 1.2."""
-        text = self.construct_scalar(node)
-        return int(text, 0) if text[:2] in ("0x", "0o") else int(text)
-
-
-def _teach(tag: str, pattern: str, first: str) -> None:
-    _Loader.add_implicit_resolver(f"tag:yaml.org,2002:{tag}", re.compile(rf"(?:{pattern})\Z"), list(first))
-
-
-_teach("null", "~|null|Null|NULL|", "~nN\0")
-_Loader.yaml_implicit_resolvers.setdefault("", []).extend(_Loader.yaml_implicit_resolvers["~"])  # the empty scalar
-_teach("bool", "true|True|TRUE|false|False|FALSE", "tTfF")
-_teach("int", r"[-+]?[0-9]+|0o[0-7]+|0x[0-9a-fA-F]+", "-+0123456789")
-_teach(
-    "float",
-    r"[-+]?(?:\.[0-9]+|[0-9]+(?:\.[0-9]*)?)(?:[eE][-+]?[0-9]+)?|[-+]?\.(?:inf|Inf|INF)|\.(?:nan|NaN|NAN)",
-    "-+.0123456789",
-)
-_Loader.add_constructor("tag:yaml.org,2002:int", _Loader.construct_integer)
-
-
-def _parse(text: str) -> tuple[yaml.Node | None, Any]:
-    """The node and the value of one YAML document."""
-    loader = _Loader(text)
-    try:
-        node = loader.get_single_node()
-        return node, None if node is None else loader.construct_document(node)
-    finally:
-        loader.dispose()
 
 
 def _read_yaml(path: Path) -> tuple[dict[str, Any], dict[str, int]]:
     """Values of a YAML file and the line of each dotted key; duplicate keys are errors."""
     try:
-        text = path.read_bytes().decode("utf-8-sig")
-    except OSError as error:
-        message = f"{path}: cannot be read ({error.strerror or error}). Give a YAML file; `ih config init` writes one."
-        raise ConfigError(message) from error
-    except UnicodeDecodeError as error:
-        message = f"{path}: is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}). Save it as UTF-8."
+        text = read_file(path, LARGEST_FILE).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, UnicodeDecodeError):
+            message = (
+                f"{path}: is not UTF-8 (byte {error.start} is 0x{error.object[error.start]:02x}). Save it as UTF-8."
+            )
+        else:
+            reason = getattr(error, "strerror", None) or error
+            message = f"{path}: cannot be read ({reason}). Give a YAML file; `ih config init` writes one."
         raise ConfigError(message) from error
     try:
-        node, values = _parse(text)
-    except yaml.MarkedYAMLError as error:
-        mark = error.problem_mark or error.context_mark
-        place = f"{path}:{mark.line + 1}" if mark else str(path)
-        message = f"{place}: is not YAML: {error.problem or error.context}. `ih config init` shows the form."
-        raise ConfigError(message) from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        message = f"{path}: is not YAML: {' '.join(str(error).split())}. `ih config init` shows the form."
+        node, values = parse(text)
+    except YamlError as error:
+        place = f"{path}:{error.line}" if error.line else str(path)
+        message = f"{place}: is not YAML of sections and keys: {error}. `ih config init` shows the form."
         raise ConfigError(message) from error
     if node is None or values is None:
         return {}, {}
@@ -420,29 +398,43 @@ def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def _sentence(detail: Mapping[str, Any], sources: Mapping[str, str]) -> str:
-    """One sentence for one pydantic finding: where, which key, the value seen, what is allowed."""
+    """One sentence for one finding of pydantic: where, which key, the value seen, what is allowed."""
     section, *rest = (str(part) for part in detail["loc"])
     key = f"{section}.{rest[0]}" if rest else section
-    seen = detail.get("input")
     if detail["type"] == "extra_forbidden":
-        where = _where(key, sources)
-        known = [k for k in dotted_keys() if k.startswith(f"{section}.")] if rest else list(_sections())
-        kind = "setting" if rest else "section"
-        return f"{where}{key} is not a {kind}.{_suggest(key, known)} Known: {', '.join(known)}."
+        return _unknown_key(key, section, sources, in_section=bool(rest))
     if detail["type"] == "value_error":
-        if not rest and isinstance(seen, Mapping):  # a rule over several keys of a section; all hang on its kind
-            key, seen = f"{section}.kind", seen.get("kind", _property(f"{section}.kind").get("default"))
-        return f"{_where(key, sources)}{key} is {_seen(seen)}: {detail['ctx']['error']}."
-    where = _where(key, sources)
+        return _broken_rule(detail, key, sources)
     if not rest:
         example = next(k for k in dotted_keys() if k.startswith(f"{section}.")).split(".")[1]
-        return f"{where}{section} is {_seen(seen)}; it must be a section with keys below it, such as `{example}: …`."
+        seen = _seen(detail.get("input"))
+        where = _where(key, sources)
+        return f"{where}{section} is {seen}; it must be a section with keys below it, such as `{example}: …`."
+    return _wrong_value(key, detail.get("input"), sources, in_list=len(rest) > 1)
+
+
+def _unknown_key(key: str, section: str, sources: Mapping[str, str], *, in_section: bool) -> str:
+    known = [k for k in dotted_keys() if k.startswith(f"{section}.")] if in_section else list(_sections())
+    kind = "setting" if in_section else "section"
+    shown = key if len(key) <= _LONGEST else f"{key[:_LONGEST]}…"
+    return f"{_where(key, sources)}{shown} is not a {kind}.{_suggest(key, known)} Known: {', '.join(known)}."
+
+
+def _broken_rule(detail: Mapping[str, Any], key: str, sources: Mapping[str, str]) -> str:
+    """A rule of ours: over one value, or over several keys of a section, which all depend on its kind."""
+    seen = detail.get("input")
+    if "." not in key and isinstance(seen, Mapping):
+        key = f"{key}.kind"
+        seen = seen.get("kind", _property(key).get("default"))
+    return f"{_where(key, sources)}{key} is {_seen(seen)}: {detail['ctx']['error']}."
+
+
+def _wrong_value(key: str, seen: Any, sources: Mapping[str, str], *, in_list: bool) -> str:
     wanted = _property(key)
-    verb = "holds" if len(rest) > 1 and wanted.get("type") == "array" else "is"
-    quotes = ""
-    if isinstance(seen, (int, float)) and any(one.get("type") == "string" for one in _alternatives(wanted)):
-        quotes = " Put it in quotes if it is a word." if "enum" not in str(wanted) else ""
-    return f"{where}{key} {verb} {_seen(seen)}; it must be {_phrase(wanted)}.{quotes}"
+    verb = "holds" if in_list and wanted.get("type") == "array" else "is"
+    takes_text = any(one.get("type") == "string" for one in _alternatives(wanted)) and "enum" not in str(wanted)
+    quotes = " Put it in quotes if it is a word." if isinstance(seen, (int, float)) and takes_text else ""
+    return f"{_where(key, sources)}{key} {verb} {_seen(seen)}; it must be {_phrase(wanted)}.{quotes}"
 
 
 def _where(key: str, sources: Mapping[str, str]) -> str:
@@ -451,16 +443,28 @@ def _where(key: str, sources: Mapping[str, str]) -> str:
 
 
 def _seen(value: Any) -> str:
-    """A value as a user writes it."""
+    """A value as a user writes it, shortened; what is inside a list of a list is not shown."""
+    if isinstance(value, (list, tuple)):
+        shown = [_shown_in_list(item) for item in value[:_SHOWN]]
+        return f"the list [{', '.join(shown)}{', …' if len(value) > _SHOWN else ''}]"
+    return _shown_in_list(value)
+
+
+def _shown_in_list(value: Any) -> str:
     if value is None:
         return "empty"
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, Mapping):
         return "a section"
-    if isinstance(value, (list, tuple)):
-        return f"the list [{', '.join(_seen(item) for item in value[:_SHOWN])}{', …' if len(value) > _SHOWN else ''}]"
-    text = repr(value)
+    if isinstance(value, (list, tuple, set, frozenset)):
+        return "a list" if isinstance(value, (list, tuple)) else "a set"
+    if isinstance(value, int) and value.bit_length() > _LONGEST:
+        return f"a number of some {int(value.bit_length() * 0.30103):,} digits"
+    try:
+        text = repr(value)
+    except Exception:  # noqa: BLE001 - a foreign object may fail to show itself
+        return f"a {type(value).__name__}"
     return text if len(text) <= _LONGEST else f"{text[:_LONGEST]}…"
 
 
@@ -507,8 +511,12 @@ def _one(wanted: Mapping[str, Any]) -> str:
     words = [_TYPES.get(str(wanted.get("type")), "a value")]
     if wanted.get("minLength"):
         words[0] += ", not empty"
-    limits = [text.format(f"{wanted[name]:g}") for name, text in _LIMITS.items() if name in wanted]
+    limits = [text.format(_limit(wanted[name])) for name, text in _LIMITS.items() if name in wanted]
     return " ".join([*words, " and ".join(limits)]).rstrip()
+
+
+def _limit(value: float) -> str:
+    return f"{value:,}" if isinstance(value, int) else f"{value:g}"
 
 
 def _suggest(seen: str, known: Iterable[str]) -> str:

@@ -1,15 +1,38 @@
-"""The tree of errors: every failure a user can meet, with the exit code that the command line gives it.
+"""The errors that a user can meet, and the exit codes of the command line.
 
 A message says what was wrong, the value seen, what is allowed, and what to do.
 """
 
+from enum import IntEnum
 from typing import ClassVar
+
+
+class ExitCode(IntEnum):
+    """The exit codes of `ih`, each with one meaning."""
+
+    DONE = 0
+    REGRESSION = 1
+    """`ih check` found a regression."""
+    USAGE = 2
+    """Usage, configuration, input or output."""
+    MODEL = 3
+    """The model cannot be loaded, or it cannot be explained faithfully."""
+    NOT_CONVERGED = 4
+    """The tolerance was not met."""
+    FAILED_ROWS = 5
+    """A batch ended with failed rows."""
+    FAULT = 70
+    """A fault of ih itself (EX_SOFTWARE); 1 would read as a regression."""
+    INTERRUPTED = 130
+    """128 + SIGINT."""
+    CLOSED_PIPE = 141
+    """128 + SIGPIPE: what a shell reports of any program whose reader has gone."""
 
 
 class IhError(Exception):
     """Anything that `ih` reports as one message without a traceback."""
 
-    exit_code: ClassVar[int] = 2
+    exit_code: ClassVar[int] = ExitCode.USAGE
 
 
 class UsageError(IhError):
@@ -41,7 +64,7 @@ class BaselineError(IhError):
 
 
 class DeviceError(IhError):
-    """A device that is not there, or memory that does not suffice."""
+    """A device that does not exist, or too little memory."""
 
 
 class OutputError(IhError):
@@ -59,7 +82,7 @@ class StoreError(IhError):
 class ModelError(IhError):
     """A model that cannot be loaded."""
 
-    exit_code = 3
+    exit_code = ExitCode.MODEL
 
 
 class PreflightError(ModelError):

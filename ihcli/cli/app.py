@@ -5,7 +5,7 @@ from typing import Annotated
 import typer
 
 from ihcli.cli import batch, bench, check, config, diff, explain, export, inspection, merge, plot, report, summarize
-from ihcli.cli.error_handling import BoundedCommand
+from ihcli.cli.error_handling import IhCommand, with_verbose
 
 EPILOG = (
     "Exit codes: 0 done; 1 a regression was found; 2 usage, configuration, input or output; 3 the model cannot be "
@@ -43,16 +43,16 @@ def _options(
 
 for _name, _command, _summary in (
     ("explain", explain.explain, "Explain one text: words, pairs of words, certificate."),
-    ("batch", batch.batch, "Explain every row of a file into a store; goes on where it stopped."),
+    ("batch", batch.batch, "Explain every row of a file into a store; continues where it stopped."),
     ("export", export.export, "Write a store as JSON lines, folders, or one CSV of pairs."),
     ("merge", merge.merge, "Join the stores of shards into one."),
-    ("summarize", summarize.summarize, "Aggregate a store: strongest pairs, words, what negation turns."),
-    ("inspect", inspection.inspect, "Say what a model is, and whether it can be explained."),
-    ("bench", bench.bench, "Time what was published and ih side by side, with true errors."),
-    ("check", check.check, "Compare recorded explanations with new ones; 1 if one moved."),
+    ("summarize", summarize.summarize, "Aggregate a store: strongest pairs, words, effects of negation."),
+    ("inspect", inspection.inspect, "Describe a model, and check whether it can be explained."),
+    ("bench", bench.bench, "Time published procedures beside ih, with true errors."),
+    ("check", check.check, "Compare recorded explanations with new ones; exit 1 if one changed."),
     ("diff", diff.diff, "Show what differs between two results."),
     ("plot", plot.plot, "Draw a recorded result: heatmap, arcs, text and more."),
     ("report", report.report, "Make one HTML page of a result or a whole run."),
 ):
-    app.command(_name, cls=BoundedCommand, short_help=_summary)(_command)
+    app.command(_name, cls=IhCommand, short_help=_summary)(with_verbose(_command))
 app.add_typer(config.app, name="config", short_help="Show, start or describe the configuration.")

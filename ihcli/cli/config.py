@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from ihcli.cli.error_handling import BoundedCommand
+from ihcli.cli.error_handling import IhCommand, with_verbose
 from ihcli.cli.settings import Settings, configured
 from ihcli.errors import OutputError
 
@@ -18,10 +18,11 @@ app = typer.Typer(
 )
 
 
-@app.command("show", cls=BoundedCommand)
+@app.command("show", cls=IhCommand)
+@with_verbose
 @configured()
 def show(
-    as_json: Annotated[bool, typer.Option("--json", help="One JSON document: values and sources.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document: values and sources")] = False,
     *,
     settings: Settings,
 ) -> None:
@@ -42,12 +43,13 @@ def show(
             typer.echo(f"{line:<{width}}  # {loaded.sources[f'{section}.{key}']}")
 
 
-@app.command("init", cls=BoundedCommand)
+@app.command("init", cls=IhCommand)
+@with_verbose
 def init(
     file: Annotated[Path, typer.Argument(help="the file to write; - for standard output", metavar="[FILE]")] = Path(
         "ih.yaml"
     ),
-    force: Annotated[bool, typer.Option("--force", help="Replace the file if it is there.")] = False,
+    force: Annotated[bool, typer.Option("--force", help="replace the file if it exists")] = False,
 ) -> None:
     """Write the defaults as a commented YAML file."""
     from ihcli.config import commented_yaml
@@ -56,7 +58,7 @@ def init(
         typer.echo(commented_yaml(), nl=False)
         return
     if file.exists() and not force:
-        message = f"{file} is there already. Choose another name, or replace it with --force."
+        message = f"{file} exists already. Choose another name, or replace it with --force."
         raise OutputError(message)
     from ihcli.file_writing import write_atomically
 
@@ -64,7 +66,8 @@ def init(
     typer.echo(f"wrote {file}; use it with --config {file}", err=True)
 
 
-@app.command("schema", cls=BoundedCommand)
+@app.command("schema", cls=IhCommand)
+@with_verbose
 def schema() -> None:
     """Print the JSON schema of the configuration.
 

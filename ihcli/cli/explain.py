@@ -1,6 +1,7 @@
 """`ih explain`: one text to one certified explanation."""
 
 import os
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -8,15 +9,14 @@ import typer
 
 from ihcli.cli.settings import Settings, configured
 from ihcli.cli.texts import checked, names_a_file, read_text
-from ihcli.errors import OutputError, UsageError
+from ihcli.errors import ExitCode, OutputError, UsageError
+from ihcli.file_writing import create_beside
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ihcli.config import RunConfig
     from ihcli.results import Explanation
-
-NOT_CONVERGED = 4
 
 
 @configured()
@@ -29,7 +29,6 @@ def explain(
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document; files only with -o")] = False,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="print what it would cost, and stop")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress and no notes")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="with the traceback of an error")] = False,
     *,
     settings: Settings,
 ) -> None:
@@ -38,7 +37,6 @@ def explain(
     Shows the prediction, the attributions, the interaction matrix and its certificate, and writes the files of the
     result to a folder named after the text.
     """
-    del verbose  # the boundary reads it
     if as_json and dry_run:
         message = "--json and --dry-run exclude each other. Give one of them."
         raise UsageError(message)
@@ -67,7 +65,7 @@ def explain(
         return
     try:
         written = _write(explanation, config) if writes else []
-    finally:  # a full disk must not cost the user the result
+    finally:  # the result is shown even where its files cannot be written
         if as_json:
             console.write_json(explanation.to_json())
         else:
@@ -78,7 +76,7 @@ def explain(
         _note_earlier(written)
     if not explanation.converged:
         _note(_unconverged(explanation, config))
-        raise typer.Exit(NOT_CONVERGED)
+        raise typer.Exit(ExitCode.NOT_CONVERGED)
 
 
 def _write(explanation: "Explanation", config: "RunConfig") -> list[Path]:
@@ -95,18 +93,32 @@ def _note_earlier(written: "Sequence[Path]") -> None:
     from ihcli.output import earlier_files
 
     if earlier := earlier_files(written):
-        _note(f"note: not written anew, of an earlier explanation of this text: {', '.join(earlier)}")
+        _note(f"note: files of an earlier explanation of this text remain: {', '.join(earlier)}")
 
 
 def _require_writable(directory: Path) -> None:
-    """Refuse before the work what could not be written after it; raises `OutputError`."""
-    present = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
-    if not present.is_dir():
-        message = f"{present} is a file, so {directory} cannot be a folder. Choose another folder with -o."
-        raise OutputError(message)
-    if not os.access(present, os.W_OK | os.X_OK):
-        message = f"{present} cannot be written (no permission). Choose another folder with -o."
-        raise OutputError(message)
+    """Try, before anything is computed, to write into a folder, and leave no trace; raises `OutputError`."""
+    made: list[Path] = []
+    try:
+        present = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
+        if not present.is_dir():
+            message = f"{present} is a file, so {directory} cannot be a folder. Choose another folder with -o."
+            raise OutputError(message)
+        absent = [folder for folder in (directory, *directory.parents) if not folder.exists()]
+        for folder in reversed(absent):
+            folder.mkdir(exist_ok=True)
+            made.append(folder)
+        descriptor, beside = create_beside(directory / "result.json")
+        os.close(descriptor)
+        beside.unlink()
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = f"{directory} cannot be written ({reason}). Choose another folder with -o."
+        raise OutputError(message) from error
+    finally:
+        for folder in reversed(made):
+            with suppress(OSError):  # somebody else wrote there meanwhile
+                folder.rmdir()
 
 
 def _unconverged(explanation: "Explanation", config: "RunConfig") -> str:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ihcli.cli.settings import FLAGS, Settings, configured
-from ihcli.cli.texts import checked, strip_control_characters
-from ihcli.errors import PreflightError, UsageError
+from ihcli.cli.texts import checked
+from ihcli.errors import ExitCode, UsageError
+from ihcli.text_safety import clean_text
 
 if TYPE_CHECKING:
     from ihcli.models import LoadedClassifier, Report
@@ -24,12 +25,10 @@ def inspect(
         typer.Option("--text", help="the text it is tried on (default: an English sentence)", metavar="TEXT"),
     ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="with the traceback of an error")] = False,
     *,
     settings: Settings,
 ) -> None:
     """Load a model, say what it is, and check whether it can be explained faithfully; exit 3 if not."""
-    del verbose  # the boundary reads it
     if name is not None:
         if settings.given("model"):
             message = f"MODEL and {FLAGS['model'].names[0]} were both given. Give one of them."
@@ -37,13 +36,11 @@ def inspect(
         settings = Settings(settings.file, {**settings.values, "model": name})
     config = settings.load().config
 
-    from ihcli.models import load_classifier
+    from ihcli.pipeline import Explainer
 
-    classifier = load_classifier(config)
-    sample = None if text is None else classifier.encode(checked(text, "--text"), units=config.units)
-    report = classifier.preflight(sample, thorough=True)
-    facts = _facts(classifier)
-    engine, cost = classifier.cost(sample) if report.ok else (None, None)
+    explainer = Explainer(config)
+    report, engine, cost = explainer.inspect(None if text is None else checked(text, "--text"))
+    facts = _facts(explainer.classifier)
     if as_json:
         findings = {
             "engine": None if engine is None else {"name": engine.name, "reason": engine.reason},
@@ -60,7 +57,7 @@ def inspect(
             typer.echo(f"Explaining the {'sample' if text is None else 'text'} would cost: {cost}.")
         typer.echo("This model can be explained." if report.ok else "This model cannot be explained faithfully.")
     if not report.ok:
-        raise typer.Exit(PreflightError.exit_code)
+        raise typer.Exit(ExitCode.MODEL)
 
 
 def _facts(classifier: "LoadedClassifier") -> dict[str, Any]:
@@ -81,4 +78,4 @@ def _show(facts: dict[str, Any], report: "Report") -> None:
     typer.echo(f"weights SHA-256 {model['weights_sha256']}")
     width = max(len(check.name) for check in report.checks)
     for check in report.checks:
-        typer.echo(strip_control_characters(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<{width}}  {check.detail}"))
+        typer.echo(clean_text(f"{'ok  ' if check.ok else 'FAIL'}  {check.name:<{width}}  {check.detail}"))

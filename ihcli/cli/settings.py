@@ -51,7 +51,7 @@ FLAGS = {
     ),
     "baseline": Flag(
         "baseline.kind",
-        Literal["pad", "mask", "unk", "zero"],
+        Literal["auto", "value-zeroing", "pad", "mask", "unk", "zero"],
         ("--baseline",),
         "the token in place of every word (default: pad), or zero embeddings",
     ),

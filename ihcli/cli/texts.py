@@ -1,18 +1,16 @@
 """One text from the command line, standard input or a file."""
 
 import sys
-import unicodedata
 from pathlib import Path
 
 import typer
 
 from ihcli.errors import InputError, UsageError
+from ihcli.input_files import read_file
+from ihcli.text_lines import other_encoding
 
-
-def strip_control_characters(text: str) -> str:
-    """A message without control characters: a model's labels and files are anybody's."""
-    return "".join(c if c in "\n\t" or unicodedata.category(c) not in {"Cc", "Cs"} else "\N{REPLACEMENT CHARACTER}"
-                   for c in text)  # fmt: skip
+_MOST_BYTES = 64 << 20
+"""Bytes that a file or standard input may hold; no model reads as many."""
 
 
 def read_text(text: str | None, file: Path | None, *, quiet: bool = False) -> str:
@@ -24,9 +22,7 @@ def read_text(text: str | None, file: Path | None, *, quiet: bool = False) -> st
     if file is not None:
         return _decoded(_content(file), str(file))
     if text == "-":
-        if sys.stdin.isatty() and not quiet:
-            typer.echo("Type the text; end it with Ctrl-D.", err=True)
-        return _decoded(sys.stdin.buffer.read(), "standard input")
+        return _decoded(_standard_input(quiet=quiet), "standard input")
     return checked(str(text), "TEXT")
 
 
@@ -35,7 +31,7 @@ def checked(text: str, name: str) -> str:
     try:
         text.encode("utf-8")
     except UnicodeEncodeError as error:  # bytes that were no UTF-8 arrive as lone surrogates
-        message = f"{name} is not UTF-8: character {error.start} stands for a byte that is no text. Give it as UTF-8."
+        message = f"{name} is not UTF-8: invalid byte at character {error.start}. Give it as UTF-8."
         raise InputError(message) from error
     if not text.strip():
         message = f"{name} is {'blank' if text else 'empty'}. Give a text with at least one word."
@@ -51,16 +47,34 @@ def names_a_file(text: str | None) -> bool:
         return False
 
 
+def _standard_input(*, quiet: bool) -> bytes:
+    if sys.stdin is None:
+        message = "Standard input is closed. Give the text as an argument, or in a file with --file."
+        raise InputError(message)
+    if sys.stdin.isatty() and not quiet:
+        typer.echo("Type the text; end it with Ctrl-D.", err=True)
+    content = sys.stdin.buffer.read(_MOST_BYTES + 1)
+    if len(content) > _MOST_BYTES:
+        message = f"Standard input holds more than {_MOST_BYTES:,} bytes; a text is shorter. Give one text."
+        raise InputError(message)
+    return content
+
+
 def _content(file: Path) -> bytes:
     try:
-        return file.read_bytes()
-    except OSError as error:
-        message = f"{file}: cannot be read ({error.strerror or error}). Give a file that holds one text as UTF-8."
+        return read_file(file, _MOST_BYTES)
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or error
+        message = f"{file}: cannot be read ({reason}). Give a file that holds one text as UTF-8."
         raise InputError(message) from error
 
 
 def _decoded(content: bytes, name: str) -> str:
     """UTF-8 without its byte-order mark and without the line end that closes the last line."""
+    encoding = other_encoding(content)
+    if encoding is not None:
+        message = f"{name}: is {encoding}, and must be UTF-8. Convert it: `iconv -f {encoding} -t UTF-8`."
+        raise InputError(message)
     try:
         text = content.decode("utf-8-sig")
     except UnicodeDecodeError as error:

@@ -6,14 +6,16 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from ihcli.config import UnitsSection
-from ihcli.errors import InputError, TextTooLongError
+from ihcli.errors import InputError, ModelError, TextTooLongError
 from ihcli.models.units import Span, group, require_spans
 from ihcli.results import Unit
 
 SIDES = ("text", "text_pair")
+SAMPLE = "The film was not bad at all, but its second half is far too long."
+"""The text that a model is tried on when the user gives none."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -63,7 +65,9 @@ def encode(
             )
             raise InputError(message)
         if content is not None and any("\ud800" <= character <= "\udfff" for character in content):
-            message = f"The {side.replace('_', ' ')} holds half of a surrogate pair, which is no character. Mend it."
+            message = (
+                f"The {side.replace('_', ' ')} holds half of a surrogate pair, which is not a character. Remove it."
+            )
             raise InputError(message)
     if text_pair is not None:
         _require_pairs(tokenizer)
@@ -118,7 +122,7 @@ def _units(
         if not places:
             message = f"The {SIDES[side].replace('_', ' ')} {text!r} tokenizes to nothing. Give a text with words."
             raise InputError(message)
-        grouping = group(text, [offsets[i] for i in places], section, SIDES[side])
+        grouping = group(text, [tokens[i] for i in places], [offsets[i] for i in places], section, SIDES[side])
         for place, unit in zip(places, grouping.members, strict=True):
             groups[place] = len(units) + unit
         members = [
@@ -130,6 +134,28 @@ def _units(
             for (start, end), own in zip(grouping.spans, members, strict=True)
         ]
     return tuple(units), groups
+
+
+def require_token_types(encoded: EncodedText, model: Any) -> None:
+    """Raise `ModelError` where the second text has a type that the model has no embedding for."""
+    given = encoded.extras.get("token_type_ids")
+    if given is None:
+        return
+    known = min(
+        (
+            layer.num_embeddings
+            for name, layer in model.named_modules()
+            if name.endswith("token_type_embeddings") and isinstance(layer, nn.Embedding)
+        ),
+        default=None,
+    )
+    if known is not None and int(given.max()) >= known:
+        message = (
+            f"The tokenizer marks the second text with token type {int(given.max())}, and the model knows {known} "
+            f"{'type' if known == 1 else 'types'} only: it was not made for text pairs. Give one text, or another "
+            "model."
+        )
+        raise ModelError(message)
 
 
 def _require_pairs(tokenizer: Any) -> None:

@@ -1,6 +1,7 @@
 """Targets: which scalar of the model's output is explained."""
 
 import difflib
+import unicodedata
 from collections.abc import Sequence
 
 import torch
@@ -10,9 +11,13 @@ from ihcli.config import TargetSection
 from ihcli.errors import SameLabelError, TargetError
 from ihcli.results import Prediction, Target
 
+NAME, INDEX = "name:", "index:"
+"""Prefixes by which a user says whether a number is a label's name or its index."""
+_MOST_DIGITS, _MOST_LISTED = 9, 50
+
 
 def probabilities(logits: Tensor, problem: str) -> Tensor:
-    """What the model says of each label, (…, C) to (…, C); a regressor's outputs are left as they are."""
+    """The probability of each label, (…, C) to (…, C); a regressor's outputs stay as they are."""
     if problem == "single_label":
         return logits.softmax(-1)
     return logits.sigmoid() if problem == "multi_label" else logits
@@ -44,8 +49,8 @@ def resolve(section: TargetSection, prediction: Prediction, labels: Sequence[str
     index = prediction.index if section.label == "predicted" else find_label(section.label, labels, "label")
     if section.output != "logit" and problem == "regression":
         message = (
-            f"The output {section.output} was asked for, but this model gives one number without a probability. Use "
-            "the output logit, which is that number."
+            f"The output {section.output} was asked for, but this model's outputs are numbers without a probability. "
+            "Use the output logit, which is the number itself."
         )
         raise TargetError(message)
     if section.against is None:
@@ -57,23 +62,55 @@ def resolve(section: TargetSection, prediction: Prediction, labels: Sequence[str
             f"zero. Choose another of: {_listed(labels)}."
         )
         raise SameLabelError(message)
-    name = labels[other] if labels.count(labels[other]) == 1 else str(other)
+    name = labels[other] if labels.count(labels[other]) == 1 else f"{INDEX}{other}"
     return Target(labels[index], index, section.output, name)
 
 
 def find_label(wanted: str | int, labels: Sequence[str], what: str) -> int:
-    """The index of a label given by name or index; a name wins over an index that is written as text."""
-    if isinstance(wanted, str) and wanted in labels:
-        if labels.count(wanted) > 1:
-            message = f"Several labels are called {wanted!r}; give the index. The labels: {_listed(labels)}."
-            raise TargetError(message)
-        return labels.index(wanted)
-    if isinstance(wanted, int) or wanted.isdecimal():
-        if int(wanted) < len(labels):
-            return int(wanted)
+    """The index of a label that a user names, by its name or its index, however that is written.
+
+    What is both the name of one label and the index of another is an error; `name:1` and `index:1` say which is meant.
+    Names are compared after Unicode's composition, so that an accent may be typed either way.  Raises `TargetError`.
+    """
+    text = str(wanted)
+    named = _named(text, labels)
+    if not named and text.startswith(NAME):
+        return _only(_named(text.removeprefix(NAME), labels), text, labels, what)
+    if not named and text.startswith(INDEX) and text.removeprefix(INDEX).isdecimal():
+        return _within(text.removeprefix(INDEX), labels, what)
+    if not named and text.isdecimal():
+        return _within(text, labels, what)
+    index = int(text) if text.isdecimal() and len(text) <= _MOST_DIGITS else None
+    if index is not None and index < len(labels) and named != [index]:
         message = (
-            f"The {what} {wanted} is past the last index, {len(labels) - 1}. The labels: {_listed(labels)}. Give "
-            "one of them by name or index."
+            f"The {what} {text} could be the name of label {named[0]} or the index of the label {labels[index]!r}. "
+            f"Write {NAME}{text} or {INDEX}{text}. The labels: {_listed(labels)}."
+        )
+        raise TargetError(message)
+    return _only(named, text, labels, what)
+
+
+def recorded_index(name: str, labels: Sequence[str]) -> int:
+    """The index of a label in a target made by `resolve`: its name, or `index:K` where several share the name."""
+    if name in labels:
+        return list(labels).index(name)
+    return _within(name.removeprefix(INDEX), labels, "label")
+
+
+def _named(name: str, labels: Sequence[str]) -> list[int]:
+    """The labels of a name; where none is written exactly so, those that are after composition (NFC)."""
+    exact = [i for i, label in enumerate(labels) if label == name]
+    composed = unicodedata.normalize("NFC", name)
+    return exact or [i for i, label in enumerate(labels) if unicodedata.normalize("NFC", label) == composed]
+
+
+def _only(named: Sequence[int], wanted: str, labels: Sequence[str], what: str) -> int:
+    if len(named) == 1:
+        return named[0]
+    if named:
+        message = (
+            f"Several labels are called {wanted!r}; give the index, as {INDEX}{named[0]}. The labels: "
+            f"{_listed(labels)}."
         )
         raise TargetError(message)
     close = difflib.get_close_matches(wanted.casefold(), [label.casefold() for label in labels], n=1)
@@ -82,5 +119,17 @@ def find_label(wanted: str | int, labels: Sequence[str], what: str) -> int:
     raise TargetError(message)
 
 
+def _within(digits: str, labels: Sequence[str], what: str) -> int:
+    if len(digits) <= _MOST_DIGITS and int(digits) < len(labels):
+        return int(digits)
+    shown = digits if len(digits) <= _MOST_DIGITS else f"{digits[:_MOST_DIGITS]}…"
+    message = (
+        f"The {what} {shown} is past the last index, {len(labels) - 1}. The labels: {_listed(labels)}. Give one of "
+        "them by name or index."
+    )
+    raise TargetError(message)
+
+
 def _listed(labels: Sequence[str]) -> str:
-    return ", ".join(f"{label} ({index})" for index, label in enumerate(labels))
+    listed = [f"{label} ({index})" for index, label in enumerate(labels[:_MOST_LISTED])]
+    return ", ".join(listed) + (f", and {len(labels) - _MOST_LISTED} more" if len(labels) > _MOST_LISTED else "")

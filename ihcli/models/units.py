@@ -1,6 +1,7 @@
 """Units: a partition of one text's tokens, found by character offsets alone, so that any fast tokenizer will do."""
 
 import json
+import unicodedata
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -11,9 +12,16 @@ import uniseg.wordbreak
 
 from ihcli.config import UnitsSection
 from ihcli.errors import InputError
+from ihcli.input_files import read_file
+from ihcli.text_lines import split_lines
 
 Span = tuple[int, int]
 """Characters [start, end) of one text."""
+_BYTE_LEVEL_SPACE, _METASPACE = "Ġ", "▁"
+_VISIBLE = frozenset("LNPS")
+"""First letters of the Unicode categories of letters, numbers, punctuation and symbols."""
+_MOST_BYTES = 16 << 20
+"""Bytes that a file of spans may hold."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,18 +32,77 @@ class Grouping:
     members: tuple[int, ...]
 
 
-def group(text: str, offsets: Sequence[Span], section: UnitsSection, side: str = "text") -> Grouping:
-    """The units of `text`, whose tokens cover `offsets`; raises `InputError` for spans that cannot be."""
-    trimmed = [_trimmed(text, span) for span in offsets]
+def group(
+    text: str, tokens: Sequence[str], offsets: Sequence[Span], section: UnitsSection, side: str = "text"
+) -> Grouping:
+    """The units of `text`, whose tokens cover `offsets`; raises `InputError` for spans that cannot be used."""
+    covered = claim_letters(text, tokens, offsets)
+    trimmed = [_trimmed(text, span) for span in covered]
     if section.kind == "token":
-        return Grouping(
-            tuple(tight if tight[0] < tight[1] else span for tight, span in zip(trimmed, offsets, strict=True)),
-            tuple(range(len(offsets))),
-        )
+        return Grouping(tuple(_shown_spans(trimmed, covered)), tuple(range(len(offsets))))
     segments = sentences(text) if section.kind == "sentence" else words(text)
     if section.kind == "spans" and section.spans is not None:
         segments = _overlaid(segments, read_spans(Path(section.spans), text, side), text)
     return _by_segment(text, trimmed, segments)
+
+
+def claim_letters(text: str, tokens: Sequence[str], offsets: Sequence[Span]) -> list[Span]:
+    """The offsets, with letters that no token covers given to the token that stands for them.
+
+    A byte-level tokenizer that adds a space before a word (`add_prefix_space`) takes one character off the offsets of
+    a word that follows an added token directly: in `<user>It` those of `ĠIt` cover only `t`, in `<user>I` those of
+    `ĠI` are empty.
+    """
+    claimed: list[Span] = []
+    end_so_far = 0
+    following = _next_starts(offsets)
+    for token, (start, end), next_start in zip(tokens, offsets, following, strict=True):
+        span = (start, end)
+        if start == end_so_far + 1 and token.startswith(_BYTE_LEVEL_SPACE) and not text[end_so_far].isspace():
+            span = (end_so_far, end)
+        elif start == end and token.strip(_BYTE_LEVEL_SPACE + _METASPACE):
+            span = _letters_around(text, start, end_so_far, next_start)
+        claimed.append(span)
+        end_so_far = max(end_so_far, span[1])
+    return claimed
+
+
+def _next_starts(offsets: Sequence[Span]) -> list[int | None]:
+    """For each token the start of the next one that covers characters."""
+    found: list[int | None] = []
+    start: int | None = None
+    for first, end in reversed(offsets):
+        found.append(start)
+        start = first if first < end else start
+    return found[::-1]
+
+
+def _letters_around(text: str, at: int, least: int, most: int | None) -> Span:
+    """The run of characters around a place, within bounds and up to white space; empty where nothing is visible."""
+    start = end = at
+    while start > least and not text[start - 1].isspace():
+        start -= 1
+    while most is not None and end < most and not text[end].isspace():
+        end += 1
+    visible = any(unicodedata.category(character)[0] in _VISIBLE for character in text[start:end])
+    return (start, end) if visible else (at, at)
+
+
+def _shown_spans(trimmed: Sequence[Span], covered: Sequence[Span]) -> list[Span]:
+    """The span of each token as a unit: without white space, but never empty.
+
+    A token of white space shows it.  A token without characters (a lone metaspace) shows those of the token after it,
+    at the end of those before it, as the bytes of one character all show that character.
+    """
+    shown: list[Span | None] = [
+        tight if tight[0] < tight[1] else span if span[0] < span[1] else None
+        for tight, span in zip(trimmed, covered, strict=True)
+    ]
+    for order in (range(len(shown) - 2, -1, -1), range(1, len(shown))):
+        step = -1 if order.step > 0 else 1
+        for i in order:
+            shown[i] = shown[i] or shown[i + step]
+    return [span or (0, 0) for span in shown]
 
 
 def words(text: str) -> list[Span]:
@@ -72,43 +139,54 @@ def _trimmed(text: str, span: Span) -> Span:
     return start, end
 
 
+class _Segments:
+    """Spans of a text, some of which are joined to one; a union-find over their indices."""
+
+    def __init__(self, spans: Sequence[Span]) -> None:
+        self.spans = list(spans)
+        self._parent = list(range(len(spans)))
+
+    def root(self, index: int) -> int:
+        """The first of the segments that are joined with this one."""
+        while self._parent[index] != index:
+            index = self._parent[index]
+        return index
+
+    def holding(self, start: int, end: int) -> int:
+        """The segment of some characters: those that they touch are joined; where there is none they become one."""
+        touched = [i for i, (first, last) in enumerate(self.spans) if first < end and start < last]
+        if not touched:
+            self._parent.append(len(self.spans))
+            self.spans.append((start, end))
+            return len(self.spans) - 1
+        first = min(self.root(i) for i in touched)
+        for i in touched:
+            self._parent[self.root(i)] = first
+        return first
+
+    def extent(self, root: int) -> Span:
+        """From the first character of the joined segments to their last."""
+        parts = [span for i, span in enumerate(self.spans) if self.root(i) == root]
+        return min(start for start, _ in parts), max(end for _, end in parts)
+
+
 def _by_segment(text: str, tokens: Sequence[Span], segments: Sequence[Span]) -> Grouping:
     """Tokens by the segment that they touch; a token that touches several makes one unit of them.
 
     A token without characters of its own (a lone metaspace, a line break) goes with the token after it, at the end of
     the text with the one before.  What a token covers outside every segment is a segment too.
     """
-    owner: list[int | None] = []
-    parent = list(range(len(segments)))
-    extents = list(segments)
-
-    def root(index: int) -> int:
-        while parent[index] != index:
-            index = parent[index]
-        return index
-
-    for start, end in tokens:
-        if start >= end:
-            owner.append(None)
-            continue
-        touched = [i for i, (s, e) in enumerate(extents) if s < end and start < e]
-        if not touched:
-            parent.append(len(extents))
-            extents.append((start, end))
-            touched = [len(extents) - 1]
-        for other in touched[1:]:
-            parent[max(root(touched[0]), root(other))] = min(root(touched[0]), root(other))
-        owner.append(touched[0])
-    roots = _lent([None if segment is None else root(segment) for segment in owner])
-    order = {segment: unit for unit, segment in enumerate(dict.fromkeys(roots))}
+    joined = _Segments(segments)
+    owners = [joined.holding(start, end) if start < end else None for start, end in tokens]
+    roots = _lent([None if owner is None else joined.root(owner) for owner in owners])
+    order = {root: unit for unit, root in enumerate(dict.fromkeys(roots))}
     read = [(start, end) for start, end in tokens if start < end]
     begun, last = min((start for start, _ in read), default=0), max((end for _, end in read), default=0)
     spans = []
-    for segment in order:
-        parts = [extents[i] for i in range(len(extents)) if root(i) == segment]
-        start, end = min(s for s, _ in parts), max(e for _, e in parts)
+    for root in order:
+        start, end = joined.extent(root) if joined.spans else (0, 0)
         spans.append((_seen_start(text, start, begun), _seen_end(text, end, last)))
-    return Grouping(tuple(spans), tuple(order[segment] for segment in roots))
+    return Grouping(tuple(spans), tuple(order[root] for root in roots))
 
 
 def _seen_start(text: str, start: int, begun: int) -> int:
@@ -153,12 +231,14 @@ def read_spans(path: Path, text: str, side: str = "text") -> list[Span]:
         if not 0 <= start < end <= len(text):
             message = (
                 f"{path}: the span {start} {end} does not lie in the text, which has {len(text)} characters; a span is "
-                "`start end` with 0 <= start < end <= that length. Mend the span."
+                "`start end` with 0 <= start < end <= that length. Correct the span."
             )
             raise InputError(message)
     for (a, b), (c, d) in pairwise(spans):
         if c < b:
-            message = f"{path}: the spans {a} {b} and {c} {d} overlap; units must not share characters. Mend one."
+            message = (
+                f"{path}: the spans {a} {b} and {c} {d} overlap; units must not share characters. Correct one of them."
+            )
             raise InputError(message)
     trimmed = [_trimmed(text, span) for span in spans]
     for (start, end), (first, last) in zip(spans, trimmed, strict=True):
@@ -180,18 +260,17 @@ def require_spans(path: Path, *, paired: bool) -> None:
 
 
 def _read(path: Path) -> list[tuple[int, int, str]]:
+    form = "Give a UTF-8 file with a line `start end` for each unit."
     try:
-        content = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        message = (
-            f"{path}: the spans cannot be read ({error}). Give a UTF-8 file with a line `start end` for each unit."
-        )
+        content = read_file(path, _MOST_BYTES).decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        message = f"{path}: the spans cannot be read ({getattr(error, 'strerror', None) or error}). {form}"
         raise InputError(message) from error
     try:
         if content.lstrip().startswith("["):
             rows = [[str(part) for part in _listed(row)] for row in json.loads(content)]
         else:
-            rows = [line.split() for line in content.splitlines() if line.strip() and not line.startswith("#")]
+            rows = [line.split() for line in split_lines(content) if line.strip() and not line.startswith("#")]
         return [_row(row) for row in rows]
     except (ValueError, TypeError, RecursionError) as error:
         message = (

@@ -13,15 +13,15 @@ from typer.testing import CliRunner, Result
 from ihcli.cli import check as check_module
 from ihcli.cli.check import check
 from ihcli.cli.diff import diff
-from ihcli.cli.error_handling import BoundedCommand
+from ihcli.cli.error_handling import IhCommand
 from ihcli.config import RunConfig
 from ihcli.results import Explanation
 
 TEXTS = ("this movie was not bad", "a charming disaster")
 
 app = typer.Typer(rich_markup_mode=None)
-app.command("check", cls=BoundedCommand)(check)
-app.command("diff", cls=BoundedCommand)(diff)
+app.command("check", cls=IhCommand)(check)
+app.command("diff", cls=IhCommand)(diff)
 
 
 def explanation(text: str, seed: int = 0, **changes: object) -> Explanation:

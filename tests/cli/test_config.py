@@ -56,7 +56,7 @@ def test_a_starting_file_is_written_once(ask: Ask, tmp_path: Path) -> None:
     (tmp_path / "ih.yaml").write_text("mine", encoding="utf-8")
     again = ask("init")
     assert again.exit_code == 2
-    assert again.stderr == ("error: ih.yaml is there already. Choose another name, or replace it with --force.\n")
+    assert again.stderr == ("error: ih.yaml exists already. Choose another name, or replace it with --force.\n")
     assert (tmp_path / "ih.yaml").read_text(encoding="utf-8") == "mine"
     assert ask("init", "--force").exit_code == 0
     assert (tmp_path / "ih.yaml").read_text(encoding="utf-8") == commented_yaml()

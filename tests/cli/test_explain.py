@@ -13,7 +13,7 @@ from typer.testing import CliRunner, Result
 
 from ihcli import errors
 from ihcli.cli.app import app
-from ihcli.cli.error_handling import CLOSED_PIPE, INTERNAL, translate
+from ihcli.cli.error_handling import translate
 from ihcli.config import RunConfig
 from ihcli.output import slug
 from ihcli.results import (
@@ -137,7 +137,7 @@ def test_what_an_earlier_explanation_left_beside_the_new_files_is_named(ask: Ask
     assert "earlier" not in again.stderr
     fewer = ask("explain", "not bad", "--formats", "json", "--baseline", "mask")
     left = "interactions.csv, pairs.csv, attributions.csv"
-    assert fewer.stderr.endswith(f"note: not written anew, of an earlier explanation of this text: {left}\n")
+    assert fewer.stderr.endswith(f"note: files of an earlier explanation of this text remain: {left}\n")
 
 
 def test_a_pair_has_a_folder_of_its_own(ask: Ask, stand: Stand, tmp_path: Path) -> None:
@@ -195,13 +195,13 @@ def test_an_interruption_exits_with_130(ask: Ask, stand: Stand) -> None:
 def test_a_closed_pipe_is_silent(ask: Ask, stand: Stand) -> None:
     stand.failure = BrokenPipeError(errno.EPIPE, "Broken pipe")
     result = ask("explain", "x")
-    assert (result.exit_code, result.stderr) == (CLOSED_PIPE, "")
+    assert (result.exit_code, result.stderr) == (errors.ExitCode.CLOSED_PIPE, "")
 
 
 def test_a_fault_of_ih_is_no_regression(ask: Ask, stand: Stand) -> None:
     stand.failure = ZeroDivisionError("division by zero")
     result = ask("explain", "x")
-    assert result.exit_code == INTERNAL
+    assert result.exit_code == errors.ExitCode.FAULT
     assert "Traceback" in result.stderr
     assert "error: ZeroDivisionError: this is a fault of ih itself" in result.stderr
 
@@ -269,7 +269,7 @@ def test_standard_input_and_a_file_hold_one_text(ask: Ask, stand: Stand, tmp_pat
         (["x", "--text-pair", " "], "--text-pair is blank."),
         (["--file", "none.txt"], "none.txt: cannot be read (No such file or directory)."),
         (["--file", "."], ".: cannot be read (Is a directory)."),
-        (["bad \udce9"], "TEXT is not UTF-8: character 4"),
+        (["bad \udce9"], "TEXT is not UTF-8: invalid byte at character 4."),
         (["x", "--baseline", "pad", "--baseline-text", "y"], "--baseline and --baseline-text exclude each other."),
         (["x", "--units", "word", "--spans", "y"], "--units and --spans exclude each other."),
         (["x", "--json", "--dry-run"], "--json and --dry-run exclude each other."),

@@ -9,7 +9,7 @@ from architectures import save
 from typer.testing import CliRunner, Result
 
 from ihcli.attribution.estimate import Estimate
-from ihcli.attribution.forward import Choice
+from ihcli.attribution.forward import EngineChoice
 from ihcli.cli.app import app
 from ihcli.config import RunConfig
 from ihcli.models import Check, Report
@@ -31,7 +31,7 @@ def asked(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Iterator[list[RunC
             device="cpu",
             kinks=("relu",),
             preflight=lambda _, *, thorough: Report((Check("parity", thorough, "Same."), Check("row", ok, "Seen."))),
-            cost=lambda _: (Choice("forward", "5 operations", None), Estimate(2, 24, 50, 1.5, 10**6, "forward")),
+            cost=lambda _: (EngineChoice("forward", "5 operations", None), Estimate(2, 24, 50, 1.5, 10**6, "forward")),
         )
 
     monkeypatch.setattr("ihcli.models.load_classifier", load)

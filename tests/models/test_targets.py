@@ -68,8 +68,6 @@ def test_labels_by_name_and_index() -> None:
     assert resolved(label=0).label == "NEGATIVE"
     assert resolved(label="0").label == "NEGATIVE"  # so a command line gives it
     assert resolved(label="NEGATIVE", against=2).against == "POSITIVE"
-    assert resolved(label="1", labels=("1", "0", "2")).index == 0  # a name wins over an index written as text
-    assert resolved(label=1, labels=("1", "0", "2")).index == 1
 
 
 @pytest.mark.parametrize(

@@ -25,6 +25,8 @@ TOP: Final = 0.2
 """Fraction of the units removed by single-threshold metrics (Sanyal and Ren, EMNLP 2021)."""
 STEPS: Final = 100
 """Most steps of an insertion or deletion curve (interpreto's default)."""
+ROUNDING: Final = 1e-6
+"""Share below which a number is taken for rounding."""
 _LEAST_UNITS: Final = 2
 
 Pair = tuple[int, int]
@@ -226,25 +228,38 @@ def pair_effect(matrix: ArrayLike, game: Game, k: int = 1) -> float:
 def sign_agreement(matrix: ArrayLike, game: Game, k: int = 1) -> float:
     """Share of the k strongest pairs whose sign is that of their mixed difference Δ_uv (see `pair_effect`).
 
-    A pair with Δ_uv = 0 or an entry of 0 does not agree.  NaN without pairs.
+    A pair that does nothing, by removal or in the matrix, does not agree: |Δ_uv| at most 1e-6 of the largest |v| that
+    it is made of (single precision rounds that), or an entry of at most 1e-6 of the largest.  NaN without pairs.
     """
     m = square(matrix)
     pairs = strongest_pairs(m, k)
     if not pairs:
         return float("nan")
     entries = np.array([m[u, v] for u, v in pairs])
-    return float((entries * mixed_differences(game, len(m), pairs) > 0).mean())
+    values = _corners(game, len(m), pairs)
+    effects = _mixed(values)
+    telling = (np.abs(effects) > ROUNDING * np.abs(values).max(axis=0)) & (
+        np.abs(entries) > ROUNDING * np.abs(entries).max()
+    )
+    return float((telling & (entries * effects > 0)).mean())
 
 
 def mixed_differences(game: Game, units: int, pairs: Sequence[Pair]) -> Array:
     """Δ_uv = v(N) - v(N∖u) - v(N∖v) + v(N∖uv) of each pair, (len(pairs),)."""
-    if not pairs:
-        return np.zeros(0)
+    return _mixed(_corners(game, units, pairs)) if pairs else np.zeros(0)
+
+
+def _corners(game: Game, units: int, pairs: Sequence[Pair]) -> Array:
+    """v(N), v(N∖u), v(N∖v), v(N∖uv) of each pair, (4, len(pairs))."""
     first, second = np.array(pairs).T
     rows = np.ones((4, len(pairs), units), dtype=bool)
     at = np.arange(len(pairs))
     rows[1, at, first] = rows[2, at, second] = rows[3, at, first] = rows[3, at, second] = False
-    both, without_first, without_second, neither = game(rows.reshape(-1, units)).reshape(4, -1)
+    return np.asarray(game(rows.reshape(-1, units)), dtype=np.float64).reshape(4, -1)
+
+
+def _mixed(corners: Array) -> Array:
+    both, without_first, without_second, neither = corners
     return np.asarray(both - without_first - without_second + neither)
 
 

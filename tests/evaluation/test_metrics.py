@@ -103,7 +103,7 @@ def test_tau_of_leaving_one_out_is_ferrets(case):
     assert metrics.tau_leave_one_out(phi, game) == pytest.approx(expected, abs=1e-12, nan_ok=True)
 
 
-@settings(derandomize=True, max_examples=100, deadline=None)
+@settings(derandomize=True, max_examples=30, deadline=None)
 @given(st.integers(2, 9), st.integers(0, 10**6), st.booleans(), st.sampled_from([1, 3, 100]))
 def test_insertion_and_deletion_are_interpretos(units, seed, insert, steps):
     game, p = random_game(units, seed)
@@ -231,6 +231,14 @@ def test_a_product_agrees_with_its_own_matrix():
     assert metrics.sign_agreement(-m, game) == 0
     assert metrics.sign_agreement(m, game, 3) == pytest.approx(1 / 3)  # entries of 0 agree with nothing
     assert metrics.pair_deletion(m, game) == pytest.approx(0.4)
+
+
+def test_rounding_is_no_sign():
+    # In single precision the text without either word differs from the sum of both by the last digit alone.
+    game = lambda s: 3.1 + 0.1 * s[:, 0] + 0.7 * s[:, 1] + 3e-7 * s[:, 0] * s[:, 1]  # noqa: E731
+    m = np.array([[0.0, 1.0, 0.0], [1.0, 0.0, 0.0], [0.0, 0.0, 0.0]])
+    assert metrics.sign_agreement(m, game) == 0
+    assert metrics.sign_agreement(m, lambda s: game(s) + 1e-4 * s[:, 0] * s[:, 1]) == 1
 
 
 def test_a_scale_of_the_matrix_changes_no_correlation():

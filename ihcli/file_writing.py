@@ -35,7 +35,7 @@ def replacing(file: Path, *, follow_links: bool = True) -> Iterator[BinaryIO]:
     """
     try:
         target = _link_target(file) if follow_links else file
-        descriptor = own_stream(target)
+        descriptor = _own_stream(target)
         if descriptor is not None:
             with os.fdopen(os.dup(descriptor), "wb") as stream:
                 yield stream
@@ -83,13 +83,13 @@ def _link_target(file: Path) -> Path:
     """Where the symbolic links of `file` lead; a link to one of the process's own streams is left as it is."""
     target = file
     for _ in range(_MOST_LINKS):
-        if not target.is_symlink() or own_stream(target) is not None:
+        if not target.is_symlink() or _own_stream(target) is not None:
             return target
         target = target.parent / target.readlink()
     raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
 
 
-def own_stream(target: Path) -> int | None:
+def _own_stream(target: Path) -> int | None:
     """The descriptor that a path such as /dev/stdout or /dev/fd/3 stands for.
 
     It may be open on a file with content before and after; a second opening of that file would write over it.

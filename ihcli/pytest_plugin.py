@@ -15,7 +15,7 @@ import pytest
 if TYPE_CHECKING:
     from ihcli.config import CheckSection, RunConfig
     from ihcli.pipeline import Explainer
-    from ihcli.regression.findings import Report
+    from ihcli.regression.findings import ComparisonReport
     from ihcli.regression.recorded import Recorded
     from ihcli.results import Explanation
 
@@ -33,12 +33,13 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     group = parser.getgroup("ih", "recorded explanations")
     group.addoption("--ih-update", action="store_true", help="record what is missing and accept what changed")
     group.addoption("--ih-baselines", metavar="DIR", help="folder of recorded explanations")
+    group.addoption("--ih-trust-baselines", action="store_true", help="load the models and files that they name")
     parser.addini("ih_baselines", "folder of recorded explanations, relative to the root", default="ih-baselines")
     parser.addini("ih_config", "configuration to explain with; else the recorded one, else the defaults", default="")
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Make room for what the session remembers."""
+    """Prepare what is kept for the session."""
     config.stash[_ACCEPTED] = []
     config.stash[_EXPLAINERS] = {}
     config.stash[_QUESTIONS] = {}
@@ -73,56 +74,70 @@ class IhCheck:
         text_pair: str | None = None,
         config: "RunConfig | str | Path | None" = None,
         **limits: float,
-    ) -> "Report":
-        """Fail the test when `subject` moved beyond its tolerance from the baseline `name` (default: of its text).
+    ) -> "ComparisonReport":
+        """Fail the test when an explanation moved beyond its tolerance from the recorded one.
 
-        A `str` is a text and is explained with `config`, else the ini's `ih_config`, else as recorded; a `Path` is a
-        saved result.  `limits` are settings of the `check` section, for example `ih_rtol=0.1`.
+        Args:
+            subject: A text, which is explained; the path of a saved result; or an `Explanation`.
+            name: Name of the baseline; by default it is made of the text.
+            text_pair: The second text, for models that read two.
+            config: A configuration or its file to explain a text with; by default that of the ini key `ih_config`, else
+                the recorded one.
+            limits: Settings of the section `check`, for example `ih_rtol=0.1`.
+
+        Returns:
+            The report on the comparison, which passed.
         """
         __tracebackhide__ = True
         from dataclasses import replace
 
-        from ihcli.output import slug
-        from ihcli.regression.gate import judge, update
+        from ihcli.errors import IhError
+        from ihcli.regression.gate import judge
 
-        text, pair = (subject, text_pair) if isinstance(subject, str) else (None, None)
-        saved = None if isinstance(subject, str) else _saved(subject)
-        if saved is not None and saved.explanation is not None:
-            text, pair = saved.explanation.text, saved.explanation.text_pair
-        chosen = self._configuration(config)
-        if name is None:
-            name = slug(text, pair) if text is not None else Path(str(subject)).stem
-            self._require_own(name, (text, pair, None if chosen is None else chosen.to_dict()))
-        elif Path(name).is_absolute() or ".." in Path(name).parts or not Path(name).parts:
-            pytest.fail(f"name={name!r} leaves the folder of the baselines. Give a plain name.", pytrace=False)
-        old = self._recorded(name)
-        if old is not None and old.explanation is None and isinstance(subject, str) and chosen is None:
-            pytest.fail(f"{old.problem.message if old.problem else name} Or give a config.", pytrace=False)
-        new = saved if saved is not None else self._explain(name, str(text), pair, old, chosen)
-        report = judge([(old, replace(new, name=name))], _section(chosen, limits))
-        if report.exit_code and self._config.getoption("ih_update"):
-            done = update(report, self.baselines, index=False)
-            self._config.stash[_ACCEPTED] += [f"ih: accepted {name}: {what}" for _, what in done.accepted]
-            if done.remaining.exit_code == 0:
-                return done.remaining
-            pytest.fail(f"{_table(report)}\nRefused: {'; '.join(why for _, why in done.refused)}", pytrace=False)
+        try:
+            chosen = self._configuration(config)
+            saved = None if isinstance(subject, str) else _saved(subject)
+            old = self._recorded(subject, text_pair, name, saved, chosen)
+            new = saved if saved is not None else self._explained(str(subject), text_pair, old, chosen)
+            baseline = old if old.path is not None else None
+            report = judge([(baseline, replace(new, name=old.name))], _section(chosen, limits))
+            if report.exit_code and self._config.getoption("ih_update"):
+                report = self._updated(report, old.name)
+        except IhError as error:
+            raise pytest.fail.Exception(str(error), pytrace=False) from None
         if report.exit_code:
             pytest.fail(f"{_table(report)}\nIf this is as it should be: pytest --ih-update", pytrace=False)
         _warn(report)
         return report
 
-    def _require_own(self, name: str, question: object) -> None:
-        """Two questions under one derived name would overwrite each other's baseline for ever."""
+    def _recorded(
+        self,
+        subject: "str | Path | Explanation",
+        text_pair: str | None,
+        name: str | None,
+        saved: "Recorded | None",
+        chosen: "RunConfig | None",
+    ) -> "Recorded":
+        """The baseline of that name, or of the text; without a path where there is none."""
+        from ihcli.output.naming import folder_of_text, path_inside
+        from ihcli.regression.recorded import Recorded, read_result
+        from ihcli.results import RESULT
+
+        text, pair = (subject, text_pair) if isinstance(subject, str) else (None, None)
+        if saved is not None and saved.explanation is not None:
+            text, pair = saved.explanation.text, saved.explanation.text_pair
+        if name is None:
+            name = Path(str(subject)).stem if text is None else folder_of_text(self.baselines, text, pair).name
+            self._require_one_question(name, (text, pair, None if chosen is None else chosen.to_dict()))
+        file = path_inside(self.baselines, name) / RESULT
+        return read_result(file, name, "baseline") if file.exists() else Recorded(name, None, None)
+
+    def _require_one_question(self, name: str, question: object) -> None:
+        """Refuse a second question under one name that was made of its text: each would overwrite the other."""
         known = self._config.stash[_QUESTIONS].setdefault(name, question)
         if known != question:
             message = f"Another test of this session has the baseline {name!r} for another question: give each a name=."
             pytest.fail(message, pytrace=False)
-
-    def _recorded(self, name: str) -> "Recorded | None":
-        from ihcli.regression.recorded import RESULT, read_file
-
-        file = self.baselines / name / RESULT
-        return read_file(file, name, "baseline") if file.exists() else None
 
     def _configuration(self, config: "RunConfig | str | Path | None") -> "RunConfig | None":
         from ihcli.config import RunConfig, load
@@ -133,18 +148,18 @@ class IhCheck:
             config = self._config.rootpath / str(self._config.getini("ih_config"))
         return None if config is None else load(config).config
 
-    def _explain(
-        self, name: str, text: str, pair: str | None, old: "Recorded | None", chosen: "RunConfig | None"
-    ) -> "Recorded":
+    def _explained(self, text: str, pair: str | None, old: "Recorded", chosen: "RunConfig | None") -> "Recorded":
+        """The text explained as chosen, else as recorded, else by the defaults."""
         from ihcli.config import load
-        from ihcli.regression.recorded import Recorded
         from ihcli.regression.reexplain import as_recorded, explain_one
 
-        current = load().config
-        recorded = None if old is None else old.explanation
-        if chosen is None and recorded is not None and recorded.config is not None:
-            chosen = as_recorded(current)(recorded)
-        return explain_one(self._explainer(chosen or current), Recorded(name, None, None), text, pair)
+        if old.problem is not None and chosen is None:
+            pytest.fail(f"{old.problem.message} Or give a config.", pytrace=False)
+        current = load()
+        if chosen is None and old.explanation is not None and old.explanation.config is not None:
+            trusted = bool(self._config.getoption("ih_trust_baselines"))
+            chosen = as_recorded(current, trusted=trusted, consent="--ih-trust-baselines")(old.explanation)
+        return explain_one(self._explainer(chosen or current.config), old, text, pair)
 
     def _explainer(self, config: "RunConfig") -> "Explainer":
         import json
@@ -157,16 +172,26 @@ class IhCheck:
             loaded[key] = Explainer(config)
         return loaded[key]
 
+    def _updated(self, report: "ComparisonReport", name: str) -> "ComparisonReport":
+        """Accept what changed; fail where that is refused."""
+        from ihcli.regression.gate import update
+
+        done = update(report, self.baselines, index=False)
+        self._config.stash[_ACCEPTED] += [f"ih: accepted {name}: {what}" for _, what in done.accepted]
+        if done.refused:
+            pytest.fail(f"{_table(report)}\nRefused: {'; '.join(why for _, why in done.refused)}", pytrace=False)
+        return done.remaining
+
 
 def _saved(subject: "Path | Explanation") -> "Recorded":
-    from ihcli.regression.recorded import RESULT, Recorded, read_file
-    from ihcli.results import Explanation
+    from ihcli.regression.recorded import Recorded, read_result
+    from ihcli.results import RESULT, Explanation
 
     if isinstance(subject, Explanation):
         return Recorded("", None, subject)
     file = Path(subject)
     file = file / RESULT if file.is_dir() else file
-    return read_file(file, file.parent.name, "run")
+    return read_result(file, file.parent.name, "run")
 
 
 def _section(config: "RunConfig | None", limits: dict[str, float]) -> "CheckSection":
@@ -179,25 +204,24 @@ def _section(config: "RunConfig | None", limits: dict[str, float]) -> "CheckSect
     return RunConfig.of({"check": {**config.check.model_dump(), **limits}}).check
 
 
-def _table(report: "Report") -> str:
+def _table(report: "ComparisonReport") -> str:
     import io
 
     from rich.console import Console
 
-    from ihcli.regression.table import show
+    from ihcli.regression.terminal import show
 
     stream = io.StringIO()
     show(report, Console(file=stream, width=110, highlight=False, markup=False, emoji=False))
     return stream.getvalue().rstrip()
 
 
-def _warn(report: "Report") -> None:
+def _warn(report: "ComparisonReport") -> None:
     import warnings
 
     from ihcli.regression.findings import Severity
-    from ihcli.regression.junit import line
 
-    for entry in report.entries:
-        for finding in entry.findings:
+    for comparison in report.comparisons:
+        for finding in comparison.findings:
             if finding.severity is Severity.WARNING:
-                warnings.warn(ExplanationWarning(line(finding)), stacklevel=3)
+                warnings.warn(ExplanationWarning(finding.line()), stacklevel=3)

@@ -18,7 +18,7 @@ from pydantic import ConfigDict, Field, GetPydanticSchema, JsonValue, TypeAdapte
 from pydantic_core import ErrorDetails, core_schema, from_json
 
 from ihcli.errors import ResultError
-from ihcli.file_writing import own_stream
+from ihcli.input_files import read_file
 from ihcli.text_safety import escape_json, one_line
 
 Record = TypeVar("Record")
@@ -27,6 +27,9 @@ EXACT = ConfigDict(strict=True, extra="forbid", allow_inf_nan=False)
 """No value of another type, no unknown key, no infinity."""
 TOLERANT = ConfigDict(strict=True, extra="ignore", allow_inf_nan=False)
 """The same, but unknown keys are ignored: a line of `ih export` holds more than a result."""
+
+MOST_BYTES = 2**31
+"""The largest document that is read; a matrix of 10,000 units is smaller."""
 
 
 def _read_as(kind: Any, make: Any) -> GetPydanticSchema:
@@ -56,14 +59,11 @@ Values = Annotated[Mapping[str, Any], _read_as(dict[str, JsonValue], _finite)]
 Sections = Annotated[Mapping[str, Any], _read_as(dict[str, dict[str, JsonValue]], _finite)]
 
 
-def read_file(path: Path, name: str) -> tuple[bytes, Path]:
+def read_document(path: Path, name: str) -> tuple[bytes, Path]:
     """The content of a file, or of `name` in a folder, and its path; raises `ResultError`."""
     try:
         file = path / name if path.is_dir() else path
-        if file.exists() and not file.is_file() and own_stream(file) is None:
-            message = f"{file}: is no regular file. Give a result.json or the folder of one."
-            raise ResultError(message)
-        return file.read_bytes(), file
+        return read_file(file, MOST_BYTES), file
     except (OSError, ValueError) as error:  # ValueError: a null character in the name
         reason = getattr(error, "strerror", None) or error
         message = f"{path}: cannot be read ({reason}). Give a result.json or the folder of one."
@@ -83,7 +83,7 @@ def parse(content: bytes | str, source: str) -> Any:
 def validated(kind: type[Record], content: bytes | str, source: str) -> Record:
     """The record of class `kind` that a JSON document holds; raises `ResultError` that names each wrong field."""
     try:
-        adapter: TypeAdapter[Record] = _adapter(kind)
+        adapter: TypeAdapter[Record] = _adapter(kind)  # type: ignore[arg-type]  # a class can be hashed
         return adapter.validate_json(content)
     except ValidationError as error:
         details = error.errors(include_url=False)

@@ -27,7 +27,7 @@ from ihcli.result_files import (
     Values,
     Vector,
     parse,
-    read_file,
+    read_document,
     to_plain,
     to_text,
     validated,
@@ -39,6 +39,8 @@ RESULT = "result.json"
 Array = NDArray[np.float64]
 GAPS = ("completeness_gap", "row_gap", "asymmetry", "quadrature_error")
 """The numbers of a certificate that say how far the matrix may be off."""
+LARGEST = 1e100
+"""A number beyond it is damage: no score is as large, and the square of a larger one may not be a number."""
 
 
 def frozen_array(values: ArrayLike) -> Array:
@@ -402,7 +404,7 @@ class Explanation:
             >>> ihcli.Explanation.load("outputs/this-movie-was-not-bad/result.json").prediction.label
             'POSITIVE'
         """
-        content, file = read_file(Path(path), RESULT)
+        content, file = read_document(Path(path), RESULT)
         return cls._read(content, str(file))
 
     @classmethod
@@ -453,7 +455,7 @@ def defects(explanation: Explanation) -> Iterator[str]:
     """What in a record no explanation can hold, as the ends of sentences: `has a unit …`."""
     if not explanation.units:
         yield "has no unit."
-    unknown = _not_finite(explanation)
+    unknown = [name for name, values, gaps in _numbers(explanation) if not _are_numbers(values, gaps=gaps)]
     if unknown:
         yield f"lacks finite numbers in {', '.join(unknown)}."
     certificate = explanation.certificate
@@ -472,19 +474,26 @@ def defects(explanation: Explanation) -> Iterator[str]:
     yield from _misplaced_units(explanation)
 
 
-def _not_finite(explanation: Explanation) -> list[str]:
-    """Names of the numbers that every explanation has and this one lacks."""
-    names = [name for name in ("f_input", "f_baseline") if not math.isfinite(getattr(explanation, name))]
-    probabilities = explanation.prediction.probabilities
-    names += [f"probability of {label}" for label, value in probabilities.items() if not math.isfinite(value)]
-    if not np.isfinite(explanation.ig).all():
-        names.append("ig")
-    if np.isinf(explanation.ih).any() or (explanation.units and np.isnan(explanation.ih).all()):
-        names.append("ih")
-    path = explanation.path
-    if path is not None and not (np.isfinite(path.t).all() and np.isfinite(path.f).all()):
-        names.append("path")
-    return names
+def _numbers(explanation: Explanation) -> Iterator[tuple[str, ArrayLike, bool]]:
+    """The numbers of a record under their names, and whether some of them may be unknown."""
+    for name in ("f_input", "f_baseline", "ig"):
+        yield name, getattr(explanation, name), False
+    for label, value in explanation.prediction.probabilities.items():
+        yield f"probability of {label}", value, False
+    if explanation.units:
+        yield "ih", explanation.ih, True
+    if explanation.path is not None:
+        yield "path", (*explanation.path.t, *explanation.path.f), False
+        yield "curvature", (*explanation.path.curvature, 0.0), True
+    for name in GAPS:
+        yield name, (getattr(explanation.certificate, name), 0.0), True
+
+
+def _are_numbers(values: ArrayLike, *, gaps: bool) -> bool:
+    """Whether all values are known and of a size that can be summed; with `gaps` at least one is known."""
+    array = np.asarray(values, dtype=np.float64)
+    known = ~np.isnan(array)
+    return bool((known.any() if gaps else known.all()) and (np.abs(array[known]) <= LARGEST).all())
 
 
 def _misplaced_units(explanation: Explanation) -> Iterator[str]:

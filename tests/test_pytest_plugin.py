@@ -4,9 +4,11 @@ from importlib.metadata import entry_points
 from pathlib import Path
 
 import pytest
+from explanations import make_explanation
 
 import ihcli.regression.gate
-import ihcli.regression.table  # noqa: F401  (what a run inside this process imports first is forgotten after it)
+import ihcli.regression.terminal  # noqa: F401  (what a run inside this process imports first is forgotten after it)
+from ihcli.config import RunConfig
 from ihcli.results import Explanation
 
 pytest_plugins = ["pytester"]
@@ -154,7 +156,8 @@ def test_warnings_are_pytest_warnings(project: pytest.Pytester) -> None:
             ih_check(replace(good, environment=replace(good.environment, torch="9")), "x")
         """
     )
-    result = run(project, "-W", "default")
+    # A run inside this process finds the package imported already, which pytest mentions where it is installed.
+    result = run(project, "-W", "default", "-W", "ignore::pytest.PytestAssertRewriteWarning")
     result.assert_outcomes(passed=1, warnings=1)
     result.stdout.fnmatch_lines(["*ExplanationWarning: versions changed at environment.torch*"])
 
@@ -166,6 +169,63 @@ def test_the_configuration_of_the_ini_is_used(project: pytest.Pytester) -> None:
     result = run(project)
     result.assert_outcomes(failed=2, passed=1)
     result.stdout.fnmatch_lines(["*units.kind*word*token*"])
+
+
+def test_what_a_baseline_names_is_used_with_consent_only(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        from explanations import make_explanation
+        from ihcli.config import RunConfig
+        from ihcli.pipeline import Explainer
+
+        def test_named(ih_check):
+            config = RunConfig.of({"baseline": {"kind": "texts", "file": "/etc/passwd"}})
+            make_explanation(text="so dull", config=config.to_dict()).save(ih_check.baselines / "so-dull")
+            ih_check("so dull")
+            assert Explainer.loaded == 1
+        """
+    )
+    refused = run(project)
+    refused.assert_outcomes(failed=1)
+    refused.stdout.fnmatch_lines(["*'/etc/passwd' as baseline.file*without your consent*--ih-trust-baselines*"])
+    run(project, "--ih-trust-baselines").assert_outcomes(passed=1)
+
+
+def test_a_name_stays_in_the_folder_of_the_baselines(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+
+        @pytest.mark.parametrize("name", ["../x", "/abs", "..", "a/../../x", ""])
+        def test_name(ih_check, name):
+            ih_check("so dull", name)
+        """
+    )
+    result = run(project, "--ih-update")
+    result.assert_outcomes(failed=5)
+    result.stdout.fnmatch_lines(["*leads out of*"])
+    assert not list(project.path.rglob("result.json"))
+    assert not (project.path / "x").exists()
+
+
+def test_texts_that_look_alike_have_baselines_of_their_own_and_old_ones_are_found(project: pytest.Pytester) -> None:
+    project.makepyfile(
+        """
+        import pytest
+        from explanations import make_explanation
+
+        @pytest.mark.parametrize("text", ["Not bad.", "not bad", "not  bad", "not-bad"])
+        def test_text(ih_check, text):
+            ih_check(text)
+        """
+    )
+    old = project.path / "ih-baselines" / "not-bad" / "result.json"  # as ih 0.1.0 named the folder of "Not bad."
+    make_explanation(text="Not bad.", config=RunConfig().to_dict()).save(old)
+    run(project).assert_outcomes(passed=1, failed=3)
+    run(project, "--ih-update").assert_outcomes(passed=4)
+    texts = sorted(Explanation.load(file).text for file in (project.path / "ih-baselines").rglob("result.json"))
+    assert texts == ["Not bad.", "not  bad", "not bad", "not-bad"]
+    run(project).assert_outcomes(passed=4)
 
 
 def test_importing_the_plugin_costs_nothing() -> None:

@@ -1,5 +1,6 @@
 """`ih check`: compare recorded explanations with new ones; exit 1 when one moved beyond its tolerance."""
 
+import dataclasses
 import json
 import sys
 from collections.abc import Iterable
@@ -16,9 +17,8 @@ if TYPE_CHECKING:
     from rich.console import Console
 
     from ihcli.config import CheckSection, Loaded
-    from ihcli.regression.findings import Report
+    from ihcli.regression.findings import ComparisonReport
     from ihcli.regression.gate import Update
-    from ihcli.regression.reexplain import Configure
     from ihcli.results import Explanation
 
 QUANTITIES = ("probability", "f_input", "f_baseline", "ig", "ih")
@@ -33,25 +33,30 @@ Rtol = Annotated[
     typer.Option("--rtol", metavar="WHAT=X", help="the same, as a share of the baseline's largest; repeatable"),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="the report as one JSON document")]
-Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML, a test case a text")]
+Junit = Annotated[Path | None, typer.Option("--junit", metavar="FILE", help="write JUnit XML, one test case per text")]
 Markdown = Annotated[Path | None, typer.Option("--markdown", metavar="FILE", help="write a Markdown summary")]
 Html = Annotated[Path | None, typer.Option("--html", metavar="FILE", help="write old, new and difference side by side")]
-Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="the verdict only")]
+Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="the summary only")]
 OtherWeights = Annotated[bool, typer.Option("--other-weights", help="other weights may pass where the numbers agree")]
-Verbose = Annotated[bool, typer.Option("--verbose", "-v", help="with the traceback of an error")]
 
 
 @dataclass(frozen=True, slots=True)
-class Reports:
-    """Where the report goes."""
+class ReportOptions:
+    """Where the report goes, and in which forms.
+
+    Attributes:
+        as_json: Whether standard output gets the document instead of the table.
+        junit: File of the JUnit XML.
+        markdown: File of the Markdown summary.
+        html: File of the page.
+        quiet: Whether standard output gets the summary only.
+    """
 
     as_json: bool = False
     junit: Path | None = None
     markdown: Path | None = None
     html: Path | None = None
     quiet: bool = False
-    github: bool = True
-    """Whether a summary and annotations go to GitHub where it asks for them; a mere diff fails nothing."""
 
 
 @configured("model", "revision", "dtype", "device", "memory", "threads")
@@ -68,6 +73,9 @@ def check(
     strict: Annotated[
         bool, typer.Option("--strict", help="warnings fail too: other versions, settings that change no number")
     ] = False,
+    trust_baseline: Annotated[
+        bool, typer.Option("--trust-baseline", help="load the model and read the files that the baselines name")
+    ] = False,
     update: Annotated[bool, typer.Option("--update", help="accept: rewrite what changed, add what is new")] = False,
     update_new: Annotated[bool, typer.Option("--update-new", help="add what is missing, change nothing")] = False,
     as_json: AsJson = False,
@@ -75,42 +83,39 @@ def check(
     markdown: Markdown = None,
     html: Html = None,
     quiet: Quiet = False,
-    verbose: Verbose = False,
     settings: Settings,
 ) -> None:
     """Compare recorded explanations with new ones; exit 1 when one moved beyond its tolerance.
 
-    Without RUN the texts are explained again as they were recorded (or as -c says): one command is the whole gate.
-    A difference that the certificates of both results explain never fails. Exit 4 means that results which did not
-    converge are all that is wrong.
+    Without RUN the texts are explained again as they were recorded (or as -c says): one command is the whole gate. A
+    model other than the bundled one, and files, that a baseline names are used only where you name them too (-m, -c) or
+    with --trust-baseline. A difference that the certificates of both results explain never fails. Exit 4 means that
+    results which did not converge are all that is wrong.
     """
-    del verbose  # the boundary reads it
+    from ihcli.regression import gate
+
     if update and update_new:
         message = "--update and --update-new exclude each other. Give --update to accept all, --update-new to add only."
         raise UsageError(message)
     if update or update_new:
-        from ihcli.regression.gate import require_updatable
-
-        require_updatable(baseline)
-    if run is not None and settings.values:
-        given = FLAGS[next(iter(settings.values))].names[0]
+        gate.require_updatable(baseline)
+    if run is not None and (settings.values or trust_baseline):
+        given = FLAGS[next(iter(settings.values))].names[0] if settings.values else "--trust-baseline"
         message = f"{given} is for explaining the texts again; RUN is compared as it is. Leave one of them out."
         raise UsageError(message)
     flags = check_flags(top_k, atol, rtol, other_weights=other_weights, strict=strict)
     flags |= {FLAGS[name].key: (FLAGS[name].names[0], value) for name, value in settings.values.items()}
     loaded = load(settings.file, flags)
     report = (
-        _again(baseline, loaded, as_given=settings.file is not None, quiet=quiet)
+        _explained_again(baseline, loaded, as_given=settings.file is not None, trusted=trust_baseline, quiet=quiet)
         if run is None
         else compared(baseline, run, loaded.config.check)
     )
-    done = None
-    if update or update_new:
-        from ihcli.regression import gate
-
-        done = gate.update(report, baseline, only_new=update_new)
-    write_reports(report, Reports(as_json, junit, markdown, html, quiet), done)
-    raise typer.Exit(report.exit_code if done is None else done.remaining.exit_code)
+    done = gate.update(report, baseline, only_new=update_new) if update or update_new else None
+    write_reports(report, ReportOptions(as_json, junit, markdown, html, quiet), done)
+    remaining = report if done is None else done.remaining
+    _write_to_github(remaining)
+    raise typer.Exit(remaining.exit_code)
 
 
 def load(file: Path | None, flags: dict[str, tuple[str, Any]]) -> "Loaded":
@@ -150,10 +155,8 @@ def check_flags(
     return flags
 
 
-def compared(baseline: Path, run: Path, section: "CheckSection") -> "Report":
+def compared(baseline: Path, run: Path, section: "CheckSection") -> "ComparisonReport":
     """The report on two recorded sides; two single files belong together whatever their texts."""
-    import dataclasses
-
     from ihcli.regression.gate import judge, match
     from ihcli.regression.recorded import read_recorded
 
@@ -163,12 +166,14 @@ def compared(baseline: Path, run: Path, section: "CheckSection") -> "Report":
     return judge(match(old, new), section)
 
 
-def _again(baseline: Path, loaded: "Loaded", *, as_given: bool, quiet: bool) -> "Report":
+def _explained_again(
+    baseline: Path, loaded: "Loaded", *, as_given: bool, trusted: bool, quiet: bool
+) -> "ComparisonReport":
     """The report on the baseline and its texts explained again, with progress on standard error."""
     from ihcli.console import consoles, progress
     from ihcli.regression.gate import judge, match
     from ihcli.regression.recorded import read_recorded
-    from ihcli.regression.reexplain import explain_again
+    from ihcli.regression.reexplain import as_recorded, explain_again
 
     old = read_recorded(baseline, "baseline", store_rows)
     from ihcli.pipeline import Explainer  # takes seconds to load: not before there is something to explain
@@ -182,23 +187,9 @@ def _again(baseline: Path, loaded: "Loaded", *, as_given: bool, quiet: bool) -> 
             names.append(name)
             step("explaining again", len(names), total)
 
-        new = explain_again(old, _configure(loaded, as_given=as_given), Explainer, done)
+        configure = (lambda _: loaded.config) if as_given else as_recorded(loaded, trusted=trusted)
+        new = explain_again(old, configure, Explainer, done)
     return judge(match(old, new), loaded.config.check)
-
-
-def _configure(loaded: "Loaded", *, as_given: bool) -> "Configure":
-    """With -c the configuration for all; else the recorded one, over which flags and variables still win."""
-    from ihcli.regression.reexplain import as_recorded
-
-    if as_given:
-        return lambda _: loaded.config
-    values = loaded.config.to_dict()
-    given = {
-        key: values[key.split(".")[0]][key.split(".")[1]]
-        for key, source in loaded.sources.items()
-        if source != "default"
-    }
-    return as_recorded(loaded.config, given)
 
 
 def store_rows(path: Path) -> Iterable[tuple[str, "Explanation | str"]]:
@@ -208,44 +199,64 @@ def store_rows(path: Path) -> Iterable[tuple[str, "Explanation | str"]]:
     return iter_explanations(path)
 
 
-def write_reports(report: "Report", where: Reports, done: "Update | None" = None) -> None:
+def write_reports(report: "ComparisonReport", options: ReportOptions, done: "Update | None" = None) -> None:
     """Every report that was asked for; the table, or with --json the document, on standard output."""
     from ihcli.console import consoles, write_json
-    from ihcli.regression.ci import tell_github, write_markdown
-    from ihcli.regression.junit import write_junit
-    from ihcli.regression.page import write_page
-    from ihcli.regression.table import show, verdict
+    from ihcli.file_writing import write_atomically
+    from ihcli.regression.terminal import show, show_summary
+    from ihcli.text_safety import escape_json
 
-    for file, write in ((where.junit, write_junit), (where.markdown, write_markdown), (where.html, write_page)):
+    for file, content in ((options.junit, _junit), (options.markdown, _markdown), (options.html, _html)):
         if file is not None:
-            write(report, file)
+            write_atomically(file, content(report))
     streams = consoles()
-    if where.as_json:
+    if options.as_json:
         document = report.to_dict()
         if done is not None:
             document["accepted"] = [{"name": name, "what": what} for name, what in done.accepted]
             document["refused"] = [{"name": name, "why": why} for name, why in done.refused]
-        write_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
-    elif where.quiet:
-        verdict(report, streams.out)
+        write_json(escape_json(json.dumps(document, indent=2, ensure_ascii=False, allow_nan=False)) + "\n")
+    elif options.quiet:
+        show_summary(report, streams.out)
     else:
         show(report, streams.out)
     if done is not None:
-        _say(done, streams.err)
-    if where.github:
-        tell_github(report if done is None else done.remaining, sys.stderr)
+        _show_update(done, streams.err)
 
 
-def _say(done: "Update", console: "Console") -> None:
+def _junit(report: "ComparisonReport") -> bytes:
+    from ihcli.regression.junit import junit_xml
+
+    return junit_xml(report)
+
+
+def _markdown(report: "ComparisonReport") -> bytes:
+    from ihcli.regression.ci import markdown
+
+    return markdown(report).encode("utf-8")
+
+
+def _html(report: "ComparisonReport") -> bytes:
+    from ihcli.regression.page import page
+
+    return page(report).encode("utf-8")
+
+
+def _write_to_github(report: "ComparisonReport") -> None:
+    from ihcli.regression.ci import write_to_github
+
+    write_to_github(report, sys.stderr)
+
+
+def _show_update(done: "Update", console: "Console") -> None:
     """What an update accepted, refused and listed."""
-    from ihcli.regression.findings import one_line
     from ihcli.regression.recorded import INDEX
-    from ihcli.regression.table import inert
+    from ihcli.regression.terminal import show_line
 
     for name, what in done.accepted:
-        console.print(inert(one_line(f"accepted {name}: {what}")), style="green", markup=False)
+        show_line(f"accepted {name}: {what}", console, "green")
     for name, why in done.refused:
-        console.print(inert(one_line(f"refused {name}: {why}")), style="red", markup=False)
+        show_line(f"refused {name}: {why}", console, "red")
     if done.listed is not None:
         console.print(f"{INDEX} lists {done.listed} names", style="dim")
     elif not done.accepted and not done.refused:

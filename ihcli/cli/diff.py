@@ -1,5 +1,6 @@
-"""`ih diff`: what `ih check` shows of two results or runs, without a verdict for the shell."""
+"""`ih diff`: what `ih check` shows of two results or runs, without a verdict."""
 
+import dataclasses
 from pathlib import Path
 from typing import Annotated
 
@@ -9,14 +10,12 @@ from ihcli.cli.check import (
     AsJson,
     Atol,
     Html,
-    Junit,
     Markdown,
     OtherWeights,
     Quiet,
-    Reports,
+    ReportOptions,
     Rtol,
     TopK,
-    Verbose,
     check_flags,
     compared,
     load,
@@ -35,16 +34,17 @@ def diff(
     rtol: Rtol = None,
     other_weights: OtherWeights = False,
     as_json: AsJson = False,
-    junit: Junit = None,
     markdown: Markdown = None,
     html: Html = None,
     quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Show what differs between two results, folders or stores; exits 0 whatever differs."""
-    del verbose  # the boundary reads it
-    report = compared(a, b, load(config, check_flags(top_k, atol, rtol, other_weights=other_weights)).config.check)
-    unreadable = report.unreadable()
-    if unreadable and len(report.entries) == 1:
-        raise ResultError(unreadable[0].message)
-    write_reports(report, Reports(as_json, junit, markdown, html, quiet, github=False))
+    from ihcli.regression.findings import DIFF, Kind
+
+    section = load(config, check_flags(top_k, atol, rtol, other_weights=other_weights)).config.check
+    report = dataclasses.replace(compared(a, b, section), terms=DIFF)
+    unreadable = {Kind.DAMAGED, Kind.MISSING}
+    messages = [finding.message for one in report.comparisons for finding in one.findings if finding.kind in unreadable]
+    if messages and len(report.comparisons) == 1:
+        raise ResultError(messages[0])
+    write_reports(report, ReportOptions(as_json, None, markdown, html, quiet))

@@ -48,8 +48,8 @@ def report(
 
 def _explanations(source: Path, failed: list[str]) -> Iterator["Explanation"]:
     """Everything recorded at `source`, by name; `failed` gathers the messages of a store's failed rows."""
-    from ihcli.regression.recorded import RESULT, is_store
-    from ihcli.results import Explanation
+    from ihcli.regression.recorded import is_store
+    from ihcli.results import RESULT, Explanation
 
     if not source.exists():
         message = f"{source}: no such file or folder. Give a result.json, a folder of results, or a batch's store."

@@ -5,7 +5,8 @@ import re
 import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
 
-from ihcli.errors import OutputError
+from ihcli.errors import OutputError, ResultError
+from ihcli.results import RESULT, Explanation
 
 _LENGTH = 48
 _RESERVED = {"con", "prn", "aux", "nul", *(f"{device}{n}" for device in ("com", "lpt") for n in range(10))}
@@ -34,10 +35,28 @@ def name_of_id(identifier: str) -> str:
     return _with_digest(name or "text", identifier)
 
 
-def recorded_names(text: str, pair: str | None = None) -> tuple[str, ...]:
-    """The names under which the text may have been recorded: its own, then the one without a digest of ih 0.1.0."""
-    earlier = _shortened(_words(text)) if pair is None else ""
-    return tuple(dict.fromkeys(name for name in (slug(text, pair), earlier) if name))
+def folder_of_text(directory: Path, text: str, pair: str | None = None) -> Path:
+    """The folder of a text's result in `directory`: the one that holds it, else one that holds no other text's.
+
+    That is `slug` in a folder that this version wrote. Version 0.1.0 wrote `Not bad.` to `not-bad` too: such a folder
+    keeps that text, and `not bad` then gets its digest.
+    """
+    name, plain = slug(text, pair), _shortened(_words(text))
+    names = [name] if pair is not None or not plain else [name, _with_digest(plain, text), plain]
+    folders = [directory / one for one in dict.fromkeys(names)]
+    held = [_text_in(folder) for folder in folders]
+    own = [folder for folder, texts in zip(folders, held, strict=True) if texts == (text, pair)]
+    free = [folder for folder, texts in zip(folders, held, strict=True) if texts is None]
+    return [*own, *free, folders[0]][0]
+
+
+def _text_in(folder: Path) -> tuple[str, str | None] | None:
+    """The texts of the result in a folder, None where none can be read."""
+    try:
+        result = Explanation.load(folder / RESULT)
+    except ResultError:
+        return None
+    return result.text, result.text_pair
 
 
 def path_inside(folder: Path, name: str) -> Path:

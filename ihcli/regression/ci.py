@@ -7,35 +7,33 @@ from pathlib import Path
 from typing import TextIO
 
 from ihcli.errors import OutputError
-from ihcli.file_writing import write_atomically
-from ihcli.regression.findings import Report, Severity, one_line, shown
-from ihcli.regression.junit import line
+from ihcli.regression.findings import ComparisonReport, Severity, shown
+from ihcli.text_safety import one_line
 
 MOST_ANNOTATIONS = 10
 """GitHub shows at most ten errors of one step."""
 MOST_LINES = 60
 """Rows of the Markdown table; a step summary may hold 1 MiB."""
-_MARK = {Severity.REGRESSION: "❌", Severity.WARNING: "⚠️", Severity.INFO: "·"}
+_MARK = {Severity.REGRESSION: "❌", Severity.WARNING: "⚠️"}
 
 
-def markdown(report: Report) -> str:
+def markdown(report: ComparisonReport) -> str:
     """A heading with the verdict and a table of the findings, worst first; safe for any text."""
-    icon = "✅" if report.exit_code == 0 else "❌"
-    lines = [f"### {icon} ih check: {report.verdict}", "", report.summary(), ""]
-    failed = report.failed()
-    entries = failed + report.warned()
+    icon = "" if report.verdict is None else "✅ " if report.exit_code == 0 else "❌ "
+    lines = [f"### {icon}{report.title}", "", report.summary(), ""]
     rows = [
-        (entry, finding)
-        for entry in entries
-        for finding in entry.worst_first()
+        (comparison, finding)
+        for comparison in report.failed() + report.warned()
+        for finding in comparison.worst_first()
         if finding.severity is not Severity.INFO
     ]
     if rows:
         lines += ["| | text | what | where | old | new | allowed |", "|---|---|---|---|---:|---:|---:|"]
-    for entry, finding in rows[:MOST_LINES]:
+    for comparison, finding in rows[:MOST_LINES]:
+        mark = _MARK[finding.severity] if report.verdict is not None else report.terms.of(finding.severity)
         values = (shown(finding.old), shown(finding.new), shown(finding.tolerance))
-        cells = [entry.label, finding.kind.value, finding.where, *values]
-        lines.append(f"| {_MARK[finding.severity]} | " + " | ".join(_cell(one_line(cell, 80)) for cell in cells) + " |")
+        cells = [comparison.label, finding.kind.value, finding.where, *values]
+        lines.append(f"| {mark} | " + " | ".join(_cell(one_line(cell, 80)) for cell in cells) + " |")
     if len(rows) > MOST_LINES:
         lines += ["", f"… and {len(rows) - MOST_LINES} more findings; `--json` and `--html` hold them all."]
     return "\n".join(lines) + "\n"
@@ -47,21 +45,16 @@ def _cell(text: str) -> str:
     return "".join(f"&#{ord(c)};" if c in "\\`*_{}[]()#!|~@:" else c for c in escaped)
 
 
-def write_markdown(report: Report, file: Path) -> None:
-    """Write the Markdown, whole or not at all; raises `OutputError`."""
-    write_atomically(file, markdown(report).encode("utf-8"))
-
-
-def annotations(report: Report) -> list[str]:
-    """GitHub's `::error` commands, one a failed text, at most ten, the last of which counts the rest."""
+def annotations(report: ComparisonReport) -> list[str]:
+    """GitHub's `::error` commands, one a failed text, at most ten, the last of which counts the others."""
     failed = report.failed()
     listed = failed if len(failed) <= MOST_ANNOTATIONS else failed[: MOST_ANNOTATIONS - 1]
     commands = []
-    for entry in listed:
-        worst = report.failing(entry)[0]
-        file = "" if entry.path is None else f"file={_property(entry.path.as_posix())},"
-        title = _property(one_line(f"{worst.kind.value}: {entry.label}", 100))
-        commands.append(f"::error {file}title={title}::{_data(line(worst))}")
+    for comparison in listed:
+        worst = report.failing(comparison)[0]
+        file = "" if comparison.path is None else f"file={_property(one_line(comparison.path.as_posix()))},"
+        title = _property(one_line(f"{worst.kind.value}: {comparison.label}", 100))
+        commands.append(f"::error {file}title={title}::{_data(worst.line())}")
     if len(failed) > len(listed):
         commands.append(f"::error title=ih check::and {len(failed) - len(listed)} more texts failed")
     return commands
@@ -75,7 +68,7 @@ def _property(text: str) -> str:
     return _data(text).replace(":", "%3A").replace(",", "%2C")
 
 
-def tell_github(report: Report, stream: TextIO, environ: Mapping[str, str] | None = None) -> None:
+def write_to_github(report: ComparisonReport, stream: TextIO, environ: Mapping[str, str] | None = None) -> None:
     """Where GITHUB_STEP_SUMMARY is set, append the summary to it and print the annotations on `stream`."""
     file = (os.environ if environ is None else environ).get("GITHUB_STEP_SUMMARY")
     if not file:

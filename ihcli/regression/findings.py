@@ -1,17 +1,17 @@
-"""What a comparison says: findings, one entry a text, and the report with its verdict."""
+"""What a comparison found: findings, the texts that were compared, and the report on all of them."""
 
 import math
-import unicodedata
 from collections.abc import Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from ihcli.errors import ExitCode
+from ihcli.regression.ranking import Ranking
 from ihcli.results import Explanation
+from ihcli.text_safety import one_line
 
-SCHEMA = "ihcli.check/1"
-NOT_CONVERGED_EXIT = 4
 Value = float | str | None
 
 
@@ -57,7 +57,17 @@ _ORDER = {Severity.REGRESSION: 0, Severity.WARNING: 1, Severity.INFO: 2}
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One thing that was seen: what, how bad, where, the two values, what was allowed, and the sentence for it."""
+    """One difference or fault.
+
+    Attributes:
+        kind: What it is about.
+        severity: Whether it fails the gate.
+        where: The number, pair or setting that it is about.
+        message: The sentence for it.
+        old: The recorded value, None where there is none to show.
+        new: The new value.
+        tolerance: The largest difference that is allowed.
+    """
 
     kind: Kind
     severity: Severity
@@ -69,150 +79,190 @@ class Finding:
 
     @property
     def excess(self) -> float:
-        """|new - old| over the tolerance; infinite where there is nothing to divide."""
+        """|new − old| over the tolerance; infinite where there is nothing to divide."""
         if not isinstance(self.old, float) or not isinstance(self.new, float) or not self.tolerance:
             return math.inf
         return abs(self.new - self.old) / self.tolerance
 
-    def to_dict(self) -> dict[str, Any]:
-        """The finding in plain JSON types; a number that is not finite becomes null."""
-        return {
-            "kind": self.kind.value,
-            "severity": self.severity.value,
-            "where": self.where,
-            "old": _finite(self.old),
-            "new": _finite(self.new),
-            "tolerance": _finite(self.tolerance),
-            "message": self.message,
-        }
+    @property
+    def has_values(self) -> bool:
+        """Whether there is an old or a new value to show."""
+        return self.old is not None or self.new is not None
+
+    def line(self) -> str:
+        """The finding on one line of plain text."""
+        values = f": {shown(self.old)} → {shown(self.new)}" if self.has_values else ""
+        tolerance = "" if self.tolerance is None else f" (allowed {shown(self.tolerance)})"
+        return one_line(f"{self.kind.value} at {self.where}{values}{tolerance}. {self.message}")
 
 
 @dataclass(frozen=True, slots=True)
-class Rank:
-    """How the strongest pairs compare: how many (k), the share that stayed, Kendall's tau (NaN: all are tied)."""
+class Comparison:
+    """One recorded text and what was found.
 
-    k: int
-    overlap: float
-    tau: float
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One recorded text and what was found; `old` or `new` is None where there is none that can be read."""
+    Attributes:
+        name: The folder of the result, relative to the folder of the baselines.
+        findings: What was found.
+        old: The recorded result, None where there is none that can be read.
+        new: The new result, None likewise.
+        ranking: How the strongest pairs compare, None where the units differ.
+        path: The baseline's file, for annotations and updates.
+    """
 
     name: str
     findings: tuple[Finding, ...]
     old: Explanation | None = None
     new: Explanation | None = None
-    rank: Rank | None = None
+    ranking: Ranking | None = None
     path: Path | None = None
-    """The baseline's file, for annotations and updates."""
-
-    @property
-    def text(self) -> str | None:
-        """The text, from whichever side has it."""
-        side = self.old or self.new
-        return None if side is None else side.text
-
-    @property
-    def text_pair(self) -> str | None:
-        """The second text of a pair."""
-        side = self.old or self.new
-        return None if side is None else side.text_pair
 
     @property
     def label(self) -> str:
-        """The text on one line, or the entry's name where the text is unknown."""
-        if self.text is None:
-            return one_line(self.name)
-        return one_line(self.text if self.text_pair is None else f"{self.text} ‖ {self.text_pair}")
+        """The text on one line, or the name where the text is unknown."""
+        known = self.old or self.new
+        return one_line(self.name) if known is None else label_of(known)
 
     def worst_first(self) -> list[Finding]:
         """The findings, regressions first, the farthest outside its tolerance first."""
         return sorted(self.findings, key=lambda finding: (_ORDER[finding.severity], -finding.excess))
 
-    @property
-    def severity(self) -> Severity | None:
-        """The worst severity, None without a finding."""
-        return min((finding.severity for finding in self.findings), key=_ORDER.__getitem__, default=None)
+    def kinds(self, *severities: Severity) -> set[Kind]:
+        """The kinds of the findings, of these severities where some are given."""
+        return {finding.kind for finding in self.findings if not severities or finding.severity in severities}
 
 
 @dataclass(frozen=True, slots=True)
-class Report:
-    """All entries and the verdict."""
+class Terms:
+    """The words of a report: `ih check` gives a verdict, `ih diff` only says what differs.
 
-    entries: tuple[Entry, ...]
+    Attributes:
+        command: The command.
+        schema: Schema of the JSON document.
+        one: Verb for one text that moved beyond its limits.
+        several: The same for several texts.
+        moved: Word beside a text or finding that moved.
+        unmoved: Word beside a text that did not.
+        severity: Name of the worst severity.
+    """
+
+    command: str
+    schema: str
+    one: str
+    several: str
+    moved: str
+    unmoved: str
+    severity: str
+
+    def of(self, severity: Severity) -> str:
+        """The name of a severity."""
+        return self.severity if severity is Severity.REGRESSION else severity.value
+
+
+CHECK = Terms("ih check", "ihcli.check/1", "failed", "failed", "FAIL", "pass", "regression")
+DIFF = Terms("ih diff", "ihcli.diff/1", "differs", "differ", "DIFF", "same", "difference")
+
+
+@dataclass(frozen=True, slots=True)
+class ComparisonReport:
+    """All comparisons, and the verdict on them.
+
+    Attributes:
+        comparisons: One for each text.
+        strict: Whether warnings fail too.
+        terms: The words of the command.
+    """
+
+    comparisons: tuple[Comparison, ...]
     strict: bool = False
+    terms: Terms = CHECK
 
-    def failing(self, entry: Entry) -> list[Finding]:
-        """The findings of `entry` that fail the gate, worst first."""
+    def failing(self, comparison: Comparison) -> list[Finding]:
+        """The findings that fail the gate, worst first."""
         bad = {Severity.REGRESSION, Severity.WARNING} if self.strict else {Severity.REGRESSION}
-        return [finding for finding in entry.worst_first() if finding.severity in bad]
+        return [finding for finding in comparison.worst_first() if finding.severity in bad]
 
-    def failed(self) -> list[Entry]:
-        """The entries that fail, worst first."""
-        entries = [entry for entry in self.entries if self.failing(entry)]
-        return sorted(entries, key=lambda entry: (-self.failing(entry)[0].excess, entry.name))
+    def failed(self) -> list[Comparison]:
+        """The texts that fail, worst first."""
+        failed = [one for one in self.comparisons if self.failing(one)]
+        return sorted(failed, key=lambda one: (-self.failing(one)[0].excess, one.name))
 
-    def warned(self) -> list[Entry]:
-        """The entries that pass with a warning."""
-        return [e for e in self.entries if e.severity is Severity.WARNING and not self.failing(e)]
-
-    def unreadable(self) -> list[Finding]:
-        """What is damaged or gone."""
-        kinds = {Kind.DAMAGED, Kind.MISSING}
-        return [finding for entry in self.entries for finding in entry.findings if finding.kind in kinds]
+    def warned(self) -> list[Comparison]:
+        """The texts that pass with a warning."""
+        return [one for one in self.comparisons if one.kinds(Severity.WARNING) and not self.failing(one)]
 
     @property
-    def exit_code(self) -> int:
+    def exit_code(self) -> ExitCode:
         """0 all within tolerance; 4 if results that did not converge are all that is wrong; else 1."""
-        kinds = {finding.kind for entry in self.entries for finding in self.failing(entry)}
+        kinds = {finding.kind for one in self.comparisons for finding in self.failing(one)}
         if not kinds:
-            return 0
-        return NOT_CONVERGED_EXIT if kinds == {Kind.NOT_CONVERGED} else 1
+            return ExitCode.DONE
+        return ExitCode.NOT_CONVERGED if kinds == {Kind.NOT_CONVERGED} else ExitCode.REGRESSION
 
     @property
-    def verdict(self) -> str:
-        """`pass`, `regression` or `not converged`."""
-        return {0: "pass", 1: "regression"}.get(self.exit_code, "not converged")
+    def verdict(self) -> str | None:
+        """`pass`, `regression` or `not converged`; None of a plain comparison, which gives none."""
+        if self.terms is not CHECK:
+            return None
+        return {ExitCode.DONE: "pass", ExitCode.REGRESSION: "regression"}.get(self.exit_code, "not converged")
+
+    @property
+    def title(self) -> str:
+        """The command, and its verdict where it gives one."""
+        return self.terms.command if self.verdict is None else f"{self.terms.command}: {self.verdict}"
 
     def summary(self) -> str:
-        """The verdict in one sentence."""
-        failed, warned, total = len(self.failed()), len(self.warned()), len(self.entries)
-        texts = "1 text" if total == 1 else f"{total} texts"
-        sentence = f"{texts} compared: {failed} failed, {total - failed} within tolerance"
+        """The counts in one sentence."""
+        failed, warned, total = len(self.failed()), len(self.warned()), len(self.comparisons)
+        verb = self.terms.one if failed == 1 else self.terms.several
+        sentence = f"{count(total, 'text')} compared: {failed} {verb}, {total - failed} within tolerance"
         return sentence + (f" ({warned} with warnings)." if warned else ".")
 
     def to_dict(self) -> dict[str, Any]:
-        """The report as one JSON document."""
+        """The report in plain JSON types; a number that is not finite becomes null."""
+        failed = len(self.failed())
+        moved, unmoved = ("failed", "passed") if self.terms is CHECK else ("differ", "agree")
+        counts = {"texts": len(self.comparisons), moved: failed, "warned": len(self.warned())}
+        verdict = {} if self.verdict is None else {"verdict": self.verdict}
         return {
-            "schema": SCHEMA,
-            "verdict": self.verdict,
-            "counts": {
-                "texts": len(self.entries),
-                "failed": len(self.failed()),
-                "warned": len(self.warned()),
-                "passed": len(self.entries) - len(self.failed()),
-            },
-            "entries": [self._entry(entry) for entry in self.entries],
+            "schema": self.terms.schema,
+            **verdict,
+            "counts": {**counts, unmoved: len(self.comparisons) - failed},
+            "entries": [self._comparison(one) for one in self.comparisons],
         }
 
-    def _entry(self, entry: Entry) -> dict[str, Any]:
-        rank = entry.rank
+    def _comparison(self, comparison: Comparison) -> dict[str, Any]:
+        ranking, known = comparison.ranking, comparison.old or comparison.new
         return {
-            "name": entry.name,
-            "text": entry.text,
-            "text_pair": entry.text_pair,
-            "failed": bool(self.failing(entry)),
+            "name": comparison.name,
+            "text": None if known is None else known.text,
+            "text_pair": None if known is None else known.text_pair,
+            "failed" if self.terms is CHECK else "differs": bool(self.failing(comparison)),
             "rank": None
-            if rank is None
-            else {"k": rank.k, "overlap": _finite(rank.overlap), "kendall_tau": _finite(rank.tau)},
-            "findings": [finding.to_dict() for finding in entry.worst_first()],
+            if ranking is None
+            else {"k": ranking.k, "overlap": ranking.overlap, "kendall_tau": _finite(ranking.tau)},
+            "findings": [
+                {
+                    "kind": finding.kind.value,
+                    "severity": self.terms.of(finding.severity),
+                    "where": finding.where,
+                    "old": _finite(finding.old),
+                    "new": _finite(finding.new),
+                    "tolerance": _finite(finding.tolerance),
+                    "message": finding.message,
+                }
+                for finding in comparison.worst_first()
+            ],
         }
 
 
 def _finite(value: Value) -> Value:
     return None if isinstance(value, float) and not math.isfinite(value) else value
+
+
+def label_of(explanation: Explanation, width: int | None = None) -> str:
+    """The text of a result, and its pair, on one line."""
+    pair = "" if explanation.text_pair is None else f" ‖ {explanation.text_pair}"
+    return one_line(f"{explanation.text}{pair}", width)
 
 
 def shown(value: Value) -> str:
@@ -222,30 +272,12 @@ def shown(value: Value) -> str:
     return one_line(value) if isinstance(value, str) else f"{value:.6g}"
 
 
-def one_line(text: str, width: int | None = None) -> str:
-    """`text` on one line without control characters or unpaired surrogates, at most `width` characters.
-
-    Recorded texts are anybody's: a line break could start a CI command, an escape sequence recolour a terminal.
-    """
-    clean = "".join(" " if c in "\t\n\r\x0b\x0c\x85\u2028\u2029" else _visible(c) for c in text)
-    if width is not None and len(clean) > width:
-        clean = clean[: width - 1] + "…"
-    return clean
-
-
-def _visible(character: str) -> str:
-    # Controls, unpaired surrogates, and the non-characters that XML refuses.
-    if unicodedata.category(character) in {"Cc", "Cs"} or character in "\ufffe\uffff":
-        return "\N{REPLACEMENT CHARACTER}"
-    return character
-
-
 def count(number: int, singular: str, plural: str | None = None) -> str:
     """`1 entry`, `3 entries`."""
     return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
-def names(items: Sequence[str], most: int = 4) -> str:
-    """The first few of `items`, quoted, and how many more there are."""
+def quoted(items: Sequence[str], most: int = 4) -> str:
+    """The first few of `items` in quotation marks, and how many more there are."""
     listed = ", ".join(f"“{one_line(item, 40)}”" for item in items[:most])
     return listed + (f" and {len(items) - most} more" if len(items) > most else "")

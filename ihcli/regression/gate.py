@@ -2,28 +2,30 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from pathlib import Path, PurePosixPath
+from contextlib import suppress
+from dataclasses import dataclass, replace
+from pathlib import Path
 
 from ihcli.config import CheckSection
-from ihcli.errors import UsageError
-from ihcli.output import slug, write_files
+from ihcli.errors import OutputError, UsageError
+from ihcli.output import write_files
+from ihcli.output.naming import folder_of_text, path_inside
 from ihcli.regression.compare import compare
 from ihcli.regression.consistency import audit
-from ihcli.regression.findings import Entry, Finding, Kind, Report, Severity
-from ihcli.regression.recorded import RESULT, SIBLINGS, Recorded, is_store, read_index, write_index
-from ihcli.results import Explanation
+from ihcli.regression.findings import Comparison, ComparisonReport, Finding, Kind, Severity
+from ihcli.regression.recorded import SIBLINGS, Recorded, is_store, read_index, write_index
+from ihcli.results import RESULT, Explanation
 
 Pair = tuple[Recorded | None, Recorded | None]
 
 
-def judge(pairs: Iterable[Pair], section: CheckSection) -> Report:
+def judge(pairs: Iterable[Pair], section: CheckSection) -> ComparisonReport:
     """Compare every pair of a baseline and a run; a side that is absent or unreadable is a finding."""
-    return Report(tuple(_entry(old, new, section) for old, new in pairs), section.strict)
+    return ComparisonReport(tuple(_comparison(old, new, section) for old, new in pairs), section.strict)
 
 
 def match(baseline: Sequence[Recorded], run: Sequence[Recorded]) -> list[Pair]:
-    """Pair by name where the texts agree or one cannot be read, then by text, in order; the rest stand alone."""
+    """Pair by name where the texts agree or one cannot be read, then by text, in order; the others stand alone."""
     left = {record.name: record for record in baseline}
     right = {record.name: record for record in run}
     shared = [name for name in left if name in right and _may_belong(left[name], right[name])]
@@ -52,7 +54,7 @@ def _may_belong(old: Recorded, new: Recorded) -> bool:
     return _text(old.explanation) == _text(new.explanation)
 
 
-def _entry(old: Recorded | None, new: Recorded | None, section: CheckSection) -> Entry:
+def _comparison(old: Recorded | None, new: Recorded | None, section: CheckSection) -> Comparison:
     name = (old or new).name  # type: ignore[union-attr]  # one side is always there
     path = old.path if old is not None else None
     before = old.explanation if old is not None else None
@@ -69,18 +71,24 @@ def _entry(old: Recorded | None, new: Recorded | None, section: CheckSection) ->
     for side, explanation in (("baseline", before), ("run", after)):
         if explanation is not None:
             findings += audit(explanation, side)
-    return Entry(name, tuple(findings), before, after, None, path)
+    return Comparison(name, tuple(findings), before, after, None, path)
 
 
 @dataclass(frozen=True, slots=True)
 class Update:
-    """What an update did: names with what was accepted, names with why not, and what still stands."""
+    """What an update did.
+
+    Attributes:
+        accepted: Names, with what was accepted.
+        refused: Names, with why not.
+        remaining: The report on what was not accepted.
+        listed: How many names the index now holds; None where it was left as it was.
+    """
 
     accepted: tuple[tuple[str, str], ...]
     refused: tuple[tuple[str, str], ...]
-    remaining: Report
+    remaining: ComparisonReport
     listed: int | None = None
-    """How many names the index now holds; None where it was left as it was."""
 
 
 def require_updatable(baseline: Path) -> None:
@@ -90,95 +98,99 @@ def require_updatable(baseline: Path) -> None:
         raise UsageError(message)
 
 
-def update(report: Report, baseline: Path, *, only_new: bool = False, index: bool = True) -> Update:
+def update(report: ComparisonReport, baseline: Path, *, only_new: bool = False, index: bool = True) -> Update:
     """Write what changed (or, `only_new`, only what is missing) into the folder `baseline`.
 
-    Results that did not converge or contradict themselves are refused.  Other files of the explanation that stand
-    beside the old result are rewritten with it, and `index` lists every name.  Raises
-    `UsageError` for a store, `OutputError` where writing fails.
+    Results that did not converge or contradict themselves are refused, and so is a place that a link puts outside the
+    folder. Other files of the explanation that stand beside the old result are rewritten with it, and `index` lists
+    every name. Raises `UsageError` for a store, `OutputError` where writing fails.
     """
     require_updatable(baseline)
     accepted: list[tuple[str, str]] = []
     refused: list[tuple[str, str]] = []
     remaining = []
     names = set(read_index(baseline)) if baseline.is_dir() else set()
-    names |= {_listed_as(entry, baseline) for entry in report.entries if entry.old is not None}
-    for entry in report.entries:
-        if not _asked_for(entry, only_new=only_new):
-            remaining.append(entry)
+    names |= {_listed_as(one, baseline) for one in report.comparisons if one.old is not None}
+    for comparison in report.comparisons:
+        if not _is_asked_for(comparison, only_new=only_new):
+            remaining.append(comparison)
             continue
-        obstacle = _obstacle(entry)
-        if entry.new is not None and obstacle is None:
-            names.add(_write(entry, entry.new, baseline))
-            accepted.append((entry.name, _what(entry)))
-        elif not only_new and _removed_on_purpose(entry):
-            names.discard(entry.name)
-            accepted.append((entry.name, "removed from the baselines"))
+        obstacle = _obstacle(comparison, baseline)
+        if comparison.new is not None and obstacle is None:
+            names.add(_write(comparison, comparison.new, baseline))
+            accepted.append((comparison.name, _what(comparison)))
+        elif not only_new and _was_removed(comparison):
+            names.discard(comparison.name)
+            accepted.append((comparison.name, "removed from the baselines"))
         else:
-            refused.append((entry.name, obstacle or "there is no new result to accept"))
-            remaining.append(entry)
+            refused.append((comparison.name, obstacle or "there is no new result to accept"))
+            remaining.append(comparison)
     listed = None
     if index and baseline.is_dir() and names != set(read_index(baseline)):
         write_index(baseline, names)
         listed = len(names)
-    return Update(tuple(accepted), tuple(refused), Report(tuple(remaining), report.strict), listed)
+    return Update(tuple(accepted), tuple(refused), replace(report, comparisons=tuple(remaining)), listed)
 
 
-def _asked_for(entry: Entry, *, only_new: bool) -> bool:
-    kinds = {finding.kind for finding in entry.findings}
+def _is_asked_for(comparison: Comparison, *, only_new: bool) -> bool:
     if only_new:
-        return bool(kinds & {Kind.NEW, Kind.MISSING})
-    return entry.severity in {Severity.REGRESSION, Severity.WARNING}
+        return bool(comparison.kinds() & {Kind.NEW, Kind.MISSING})
+    return bool(comparison.kinds(Severity.REGRESSION, Severity.WARNING))
 
 
-def _obstacle(entry: Entry) -> str | None:
+def _obstacle(comparison: Comparison, baseline: Path) -> str | None:
     """Why the new result, if there is one, cannot become the baseline."""
-    problems = audit(entry.new, "run") if entry.new is not None else []
-    return problems[0].message if problems else None
+    problems = audit(comparison.new, "run") if comparison.new is not None else []
+    if problems:
+        return problems[0].message
+    root, path = _root(baseline).resolve(), comparison.path
+    if path is not None and not path.parent.resolve().is_relative_to(root):
+        return f"its folder {path.parent} is a link that leads out of {root}"
+    return None
 
 
-def _removed_on_purpose(entry: Entry) -> bool:
+def _was_removed(comparison: Comparison) -> bool:
     """Listed in the index, and its whole folder is gone."""
-    missing = any(finding.kind is Kind.MISSING for finding in entry.findings)
-    return missing and entry.path is not None and not entry.path.parent.exists()
+    path = comparison.path
+    return Kind.MISSING in comparison.kinds() and path is not None and not path.parent.exists()
 
 
-def _what(entry: Entry) -> str:
-    if entry.old is None:
-        return "added" if any(f.kind is Kind.NEW for f in entry.findings) else "restored"
-    kinds = dict.fromkeys(f.kind.value for f in entry.worst_first() if f.severity is not Severity.INFO)
+def _what(comparison: Comparison) -> str:
+    if comparison.old is None:
+        return "added" if Kind.NEW in comparison.kinds() else "restored"
+    kinds = dict.fromkeys(f.kind.value for f in comparison.worst_first() if f.severity is not Severity.INFO)
     return ", ".join(kinds)
 
 
-def _write(entry: Entry, new: Explanation, baseline: Path) -> str:
+def _write(comparison: Comparison, new: Explanation, baseline: Path) -> str:
     """Write the new result where the old one stood, or in a folder of its own; returns the name for the index."""
-    if entry.path is not None and entry.path.name != RESULT:
-        new.save(entry.path)
-        return entry.name
-    folder = _new_folder(entry, new, baseline) if entry.path is None else entry.path.parent
+    path = comparison.path
+    if path is not None and path.name != RESULT:
+        new.save(path)
+        return comparison.name
+    folder = _new_folder(comparison, new, baseline) if path is None else path.parent
     formats = ["json"]
     if any((folder / sibling).exists() for sibling in SIBLINGS):
         formats.append("csv")
     formats += [kind for kind in ("png", "svg", "pdf") if (folder / f"heatmap.{kind}").exists()]
     write_files(new, folder, formats)
-    return _listed_as(entry, baseline) if entry.path is not None else folder.relative_to(_root(baseline)).as_posix()
+    return folder.relative_to(_root(baseline)).as_posix() if path is None else _listed_as(comparison, baseline)
 
 
-def _listed_as(entry: Entry, baseline: Path) -> str:
-    """An entry's name in the index: `.` for a result in the folder itself, which may be moved."""
-    return "." if entry.path is not None and entry.path.parent == baseline else entry.name
+def _listed_as(comparison: Comparison, baseline: Path) -> str:
+    """A name in the index: `.` for a result in the folder itself, which may be moved."""
+    return "." if comparison.path is not None and comparison.path.parent == baseline else comparison.name
 
 
 def _root(baseline: Path) -> Path:
     return baseline.parent if baseline.is_file() else baseline
 
 
-def _new_folder(entry: Entry, new: Explanation, baseline: Path) -> Path:
-    """The entry's own name if it is a plain relative path that is free, else one made of the text."""
+def _new_folder(comparison: Comparison, new: Explanation, baseline: Path) -> Path:
+    """The entry's own name if it is free and stays in the folder, else one made of the text."""
     root = _root(baseline)
-    name = PurePosixPath(entry.name)
-    safe = bool(name.parts) and not name.is_absolute() and "\\" not in entry.name and ".." not in name.parts
-    candidates = [entry.name] if safe else []
-    stem = slug(new.text, new.text_pair)
-    candidates += [stem, *(f"{stem}-{number}" for number in range(2, 1000))]
-    return next(root / candidate for candidate in candidates if not (root / candidate / RESULT).exists())
+    with suppress(OutputError):
+        own = path_inside(root, comparison.name)
+        if not (own / RESULT).exists():
+            return own
+    return path_inside(root, folder_of_text(root, new.text, new.text_pair).name)

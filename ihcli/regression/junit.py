@@ -1,18 +1,16 @@
 """The report as JUnit XML: one test case a text."""
 
-from pathlib import Path
-
 from junitparser import Error, Failure, JUnitXml, SystemOut, TestCase, TestSuite
 
-from ihcli.file_writing import write_atomically
-from ihcli.regression.findings import Entry, Finding, Kind, Report, one_line, shown
+from ihcli.regression.findings import Comparison, ComparisonReport, Kind
+from ihcli.text_safety import one_line
 
 
-def junit_xml(report: Report) -> bytes:
+def junit_xml(report: ComparisonReport) -> bytes:
     """A regression is a failure, a result that did not converge an error; what passed is in the case's output."""
     suite = TestSuite("ih check")
-    for entry in report.entries:
-        suite.add_testcase(_case(report, entry))
+    for comparison in report.comparisons:
+        suite.add_testcase(_case(report, comparison))
     xml = JUnitXml("ih check")
     xml.add_testsuite(suite)
     xml.update_statistics()
@@ -20,36 +18,22 @@ def junit_xml(report: Report) -> bytes:
     return content
 
 
-def write_junit(report: Report, file: Path) -> None:
-    """Write the XML, whole or not at all; raises `OutputError`."""
-    write_atomically(file, junit_xml(report))
-
-
-def _case(report: Report, entry: Entry) -> TestCase:
-    case = TestCase(one_line(entry.label, 120), classname=f"ih.check.{one_line(entry.name)}")
-    failing = report.failing(entry)
+def _case(report: ComparisonReport, comparison: Comparison) -> TestCase:
+    case = TestCase(one_line(comparison.label, 120), classname=f"ih.check.{one_line(comparison.name)}")
+    failing = report.failing(comparison)
     results = []
-    for kind, of_kind in (
+    for result_type, findings in (
         (Failure, [f for f in failing if f.kind is not Kind.NOT_CONVERGED]),
         (Error, [f for f in failing if f.kind is Kind.NOT_CONVERGED]),
     ):
-        if of_kind:
-            result = kind(line(of_kind[0]), of_kind[0].kind.value)
-            result.text = "\n".join(line(finding) for finding in of_kind)
+        if findings:
+            result = result_type(findings[0].line(), findings[0].kind.value)
+            result.text = "\n".join(finding.line() for finding in findings)
             results.append(result)
     case.result = results
-    rest = [line(finding) for finding in entry.worst_first() if finding not in failing]
-    if rest:
+    passing = [finding.line() for finding in comparison.worst_first() if finding not in failing]
+    if passing:
         output = SystemOut()
-        output.text = "\n".join(rest)
+        output.text = "\n".join(passing)
         case._elem.append(output._elem)  # noqa: SLF001  (junitparser's own setter accepts strings only since 4)
     return case
-
-
-def line(finding: Finding) -> str:
-    """One finding on one line of plain text."""
-    values = ""
-    if finding.old is not None or finding.new is not None:
-        values = f": {shown(finding.old)} → {shown(finding.new)}"
-    tolerance = "" if finding.tolerance is None else f" (allowed {shown(finding.tolerance)})"
-    return one_line(f"{finding.kind.value} at {finding.where}{values}{tolerance}. {finding.message}")

@@ -1,19 +1,20 @@
 """Reading what was recorded: one file, a folder of them, or a store that the caller knows how to read."""
 
-import dataclasses
 import json
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
-from ihcli.errors import InputError, ResultError
+from ihcli.errors import InputError, OutputError, ResultError
 from ihcli.file_writing import write_atomically
-from ihcli.regression.findings import Finding, Kind, Severity, one_line
-from ihcli.results import Explanation
+from ihcli.output.naming import path_inside
+from ihcli.regression.findings import Finding, Kind, Severity
+from ihcli.result_files import read_document
+from ihcli.results import RESULT, Explanation
 
 INDEX = "ih-baseline.json"
 INDEX_SCHEMA = "ihcli.baseline/1"
-RESULT = "result.json"
 SIBLINGS = ("interactions.csv", "pairs.csv", "attributions.csv")
 MANIFEST = "manifest.json"
 
@@ -23,7 +24,14 @@ StoreReader = Callable[[Path], Iterable[tuple[str, Explanation | str]]]
 
 @dataclass(frozen=True, slots=True)
 class Recorded:
-    """One recorded result: its name (folder, relative), its file, and the explanation or what is wrong with it."""
+    """One recorded result.
+
+    Attributes:
+        name: Its folder, relative to what was read.
+        path: Its file, None of a row of a store or of a new result.
+        explanation: The result, None where it cannot be read.
+        problem: What is wrong with it, if anything.
+    """
 
     name: str
     path: Path | None
@@ -32,12 +40,13 @@ class Recorded:
 
 
 def read_recorded(source: Path, side: str, store: StoreReader | None = None) -> list[Recorded]:
-    """Everything recorded at `source`, sorted by name; damage is a problem of its entry, never skipped.
+    """Everything recorded at `source`, sorted by name; damage is a problem of its record, and nothing is skipped.
 
-    `side` is `baseline` or `run`.  Raises `InputError` where there is nothing to read at all.
+    `side` is `baseline` or `run`. Raises `InputError` where there is nothing to read at all, `ResultError` for a
+    damaged index.
     """
     if source.is_file():
-        return [read_file(source, source.resolve().parent.name if source.name == RESULT else source.stem, side)]
+        return [read_result(source, source.resolve().parent.name if source.name == RESULT else source.stem, side)]
     if not source.is_dir():
         message = f"{source}: no such file or folder. Give a result.json, or a folder of them."
         raise InputError(message)
@@ -63,59 +72,18 @@ def _name(folder: Path, source: Path, *, alone: bool = False) -> str:
     return source.resolve().name if alone and folder == source else folder.relative_to(source).as_posix()
 
 
-def read_file(file: Path, name: str, side: str) -> Recorded:
+def read_result(file: Path, name: str, side: str) -> Recorded:
     """One recorded result; what is wrong with it is its problem."""
     try:
-        explanation = Explanation.load(file)
+        return Recorded(name, file, Explanation.load(file))
     except ResultError as error:
-        return Recorded(name, file, None, Finding(Kind.DAMAGED, Severity.REGRESSION, side, one_line(str(error))))
-    wrong = wrong_type(explanation)
-    if wrong is not None:
-        message = f"{file}: the result is damaged ({wrong}). Explain the text again."
-        return Recorded(name, file, None, Finding(Kind.DAMAGED, Severity.REGRESSION, side, message))
-    return Recorded(name, file, explanation)
-
-
-def wrong_type(explanation: Explanation) -> str | None:
-    """What in a record that was read is not of its type, beyond what reading it already refuses."""
-    certificate, prediction = explanation.certificate, explanation.prediction
-    model = dataclasses.asdict(explanation.model)
-    probabilities = prediction.probabilities
-    gaps = ("completeness_gap", "row_gap", "asymmetry", "quadrature_error")
-    offsets = [value for unit in explanation.units for value in (unit.start, unit.end)]
-    words = [word for unit in explanation.units for word in (unit.text, unit.side, *unit.tokens)]
-    checks: list[tuple[str, bool]] = [
-        ("text", isinstance(explanation.text, str) and isinstance(explanation.text_pair, str | None)),
-        ("model", all(isinstance(value, str) for name, value in model.items() if name != "revision")),
-        ("revision", isinstance(explanation.model.revision, str | None)),
-        ("environment", all(isinstance(value, str) for value in dataclasses.astuple(explanation.environment))),
-        ("probabilities", isinstance(probabilities, Mapping) and all(map(_is_number, probabilities.values()))),
-        ("prediction", isinstance(prediction.label, str) and isinstance(prediction.index, int)),
-        ("unit offsets", all(type(value) is int for value in offsets)),
-        ("units", all(isinstance(word, str) for word in words)),
-        ("tolerance", _is_number(certificate.tolerance) and isinstance(certificate.converged, bool)),
-        ("certificate", all(getattr(certificate, g) is None or _is_number(getattr(certificate, g)) for g in gaps)),
-        ("formulation", isinstance(explanation.quadrature.formulation, str)),
-        ("baseline", isinstance(explanation.baseline, Mapping)),
-        ("config", _is_sections(explanation.config)),
-    ]
-    return next((f"{name} is of the wrong type" for name, right in checks if not right), None)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
-
-
-def _is_sections(config: object) -> bool:
-    return config is None or (
-        isinstance(config, Mapping) and all(isinstance(section, Mapping) for section in config.values())
-    )
+        return Recorded(name, file, None, Finding(Kind.DAMAGED, Severity.REGRESSION, side, str(error)))
 
 
 def _in_folder(folder: Path, name: str, side: str) -> Recorded:
     """The result of a folder; one that holds only the other files of an explanation has lost it."""
     file = folder / RESULT
-    return read_file(file, name, side) if file.exists() else _missing(name, file, side)
+    return read_result(file, name, side) if file.exists() else _missing(name, file, side)
 
 
 def _missing(name: str, file: Path, side: str) -> Recorded:
@@ -130,7 +98,8 @@ def _read_store(source: Path, side: str, store: StoreReader | None) -> list[Reco
     records = []
     for name, row in store(source):
         if isinstance(row, str):
-            records.append(Recorded(name, None, None, Finding(Kind.NOT_EXPLAINED, Severity.REGRESSION, side, row)))
+            problem = Finding(Kind.NOT_EXPLAINED, Severity.REGRESSION, side, row)
+            records.append(Recorded(name, None, None, problem))
         else:
             records.append(Recorded(name, None, row))
     if not records:
@@ -140,22 +109,31 @@ def _read_store(source: Path, side: str, store: StoreReader | None) -> list[Reco
 
 
 def read_index(source: Path) -> list[str]:
-    """The names that an update recorded in `source`; empty without an index.  Raises `ResultError`."""
+    """The names that an update recorded in `source`; empty without an index. Raises `ResultError`."""
     file = source / INDEX
-    if not file.is_file():
+    if not file.exists():
         return []
     try:
-        document = json.loads(file.read_text(encoding="utf-8"))
-        if document["schema"] != INDEX_SCHEMA:
-            message = f"{file}: schema {document['schema']!r} is not {INDEX_SCHEMA!r}. Upgrade ih."
-            raise ResultError(message)
-        return [str(name) for name in document["entries"]]
-    except (OSError, ValueError, KeyError, TypeError) as error:
+        return _names(json.loads(read_document(file, INDEX)[0]), source)
+    except (ResultError, OutputError, ValueError, RecursionError) as error:
         message = f"{file}: is damaged ({error}). Restore it, or delete it and run `ih check --update`."
         raise ResultError(message) from error
+
+
+def _names(document: Any, source: Path) -> list[str]:
+    """The names in an index, each of a place in `source`; raises `ResultError` or `OutputError`."""
+    names = document.get("entries") if isinstance(document, dict) else None
+    if not isinstance(names, list) or document.get("schema") != INDEX_SCHEMA or set(map(type, names)) - {str}:
+        message = f"it is no list of names of the schema {INDEX_SCHEMA!r}"
+        raise ResultError(message)
+    for name in names:
+        if name != ".":
+            path_inside(source, name)
+    return names
 
 
 def write_index(source: Path, names: Iterable[str]) -> None:
     """List `names`, one a line, so that a removed baseline is missed even without a run to compare with."""
     document = {"schema": INDEX_SCHEMA, "entries": sorted(set(names))}
-    write_atomically(source / INDEX, (json.dumps(document, indent=2, ensure_ascii=False) + "\n").encode("utf-8"))
+    content = json.dumps(document, indent=2, ensure_ascii=False).encode("utf-8", "backslashreplace")
+    write_atomically(source / INDEX, content + b"\n", follow_links=False)

@@ -1,59 +1,79 @@
 """Explaining the recorded texts again."""
 
 import json
-from collections.abc import Callable, Iterable, Mapping
-from typing import Any, Protocol
+from collections.abc import Callable, Iterable
+from typing import Protocol
 
-from ihcli.config import RunConfig
-from ihcli.errors import BaselineError, IhError, InputError, TargetError
-from ihcli.regression.findings import Finding, Kind, Severity, one_line
-from ihcli.regression.identity import COMPARED_SECTIONS
+from ihcli.config import Loaded, RunConfig
+from ihcli.errors import BaselineError, IhError, InputError, TargetError, UsageError
+from ihcli.regression.comparability import COMPARED_SECTIONS
+from ihcli.regression.findings import Finding, Kind, Severity, label_of
 from ihcli.regression.recorded import Recorded
 from ihcli.results import Explanation
+from ihcli.text_safety import one_line
+
+_FOLLOWED = {"model.name": "bundled", "baseline.file": None, "units.spans": None}
+"""Settings that name something to load or to read, and the value that is safe whoever wrote it."""
 
 
-class Explains(Protocol):
+class TextExplainer(Protocol):
     """What explains texts under one configuration."""
 
     def explain(self, text: str, text_pair: str | None = None) -> Explanation:
         """Explain one text."""
 
 
-Load = Callable[[RunConfig], Explains]
+Load = Callable[[RunConfig], TextExplainer]
 Configure = Callable[[Explanation], RunConfig]
 
 
-def as_recorded(current: RunConfig, given: Mapping[str, Any] | None = None) -> Configure:
-    """Each baseline's own configuration, with this machine's `runtime` and what was `given` (dotted keys) on top.
+def as_recorded(current: Loaded, *, trusted: bool = False, consent: str = "--trust-baseline") -> Configure:
+    """Each baseline's own configuration, with this machine's `runtime`, and what the user gave on top.
 
-    Consent to a model's own code is the user's, never a file's: `trust_remote_code` comes from `current`.
+    A recorded configuration may come from somebody else. What it names (a model, files) is loaded or read only where
+    the user gave the same setting or has `trusted` the baselines; `consent` is how to do so. A model's own code runs
+    only by the user's configuration.
     """
-    given = given or {}
+    given = [key for key, source in current.sources.items() if source != "default"]
+    values_now = current.config.to_dict()
 
     def configure(old: Explanation) -> RunConfig:
         if old.config is None:
             message = "The baseline records no configuration to explain the text with; give one with -c."
             raise InputError(message)
-        values = {name: dict(old.config[name]) for name in COMPARED_SECTIONS if name in old.config}
+        values = {name: dict(old.config.get(name, {})) for name in COMPARED_SECTIONS}
         if "model.name" in given:
-            values.setdefault("model", {})["revision"] = None  # it belongs to the recorded model
-        for key, value in given.items():
+            values["model"]["revision"] = None  # it belongs to the recorded model
+        for key in given:
             section, name = key.split(".")
-            if section in COMPARED_SECTIONS:
-                values.setdefault(section, {})[name] = value
-        values.setdefault("model", {})["trust_remote_code"] = current.model.trust_remote_code
-        values["runtime"] = current.runtime.model_dump()
-        return RunConfig.of(values)
+            if section in values:
+                values[section][name] = values_now[section][name]
+        for key, safe in _FOLLOWED.items():
+            section, name = key.split(".")
+            recorded = values[section].get(name, safe)
+            if recorded not in {safe, None} and key not in given and not trusted:
+                _refuse(old, key, recorded, consent)
+        values["model"]["trust_remote_code"] = current.config.model.trust_remote_code
+        return RunConfig.of({**values, "runtime": values_now["runtime"]})
 
     return configure
+
+
+def _refuse(old: Explanation, key: str, recorded: object, consent: str) -> None:
+    message = (
+        f"The record of “{label_of(old, 40)}” names {one_line(repr(recorded), 200)} as {key}, which is not used "
+        f"without your consent. Give it yourself (-m for a model, or a configuration), or allow all that the baselines "
+        f"name with {consent}."
+    )
+    raise UsageError(message)
 
 
 def explain_again(
     records: Iterable[Recorded], configure: Configure, load: Load, done: Callable[[str], None] = lambda _: None
 ) -> list[Recorded]:
-    """The new result of every readable record, one model loaded at a time; `done` hears each name.
+    """The new result of every readable record, one model loaded at a time; `done` is called with each name.
 
-    A text that can no longer be explained (too long, its label gone) becomes a problem of its entry.  A model that
+    A text that can no longer be explained (too long, its label gone) becomes a problem of its record. A model that
     does not load or yields no numbers, or a configuration that cannot be used, raises: that is no regression.
     """
     groups: dict[str, tuple[RunConfig, list[tuple[Recorded, Explanation]]]] = {}
@@ -66,9 +86,8 @@ def explain_again(
         except InputError as error:
             results.append(_failed(record, error))
             continue
-        groups.setdefault(json.dumps(config.to_dict(), sort_keys=True), (config, []))[1].append(
-            (record, record.explanation)
-        )
+        key = json.dumps(config.to_dict(), sort_keys=True)
+        groups.setdefault(key, (config, []))[1].append((record, record.explanation))
     for config, members in groups.values():
         explainer = load(config)
         for record, old in members:
@@ -77,7 +96,7 @@ def explain_again(
     return results
 
 
-def explain_one(explainer: Explains, record: Recorded, text: str, text_pair: str | None) -> Recorded:
+def explain_one(explainer: TextExplainer, record: Recorded, text: str, text_pair: str | None) -> Recorded:
     """The new result of one text, or why there is none."""
     try:
         return Recorded(record.name, None, explainer.explain(text, text_pair))
@@ -86,5 +105,4 @@ def explain_one(explainer: Explains, record: Recorded, text: str, text_pair: str
 
 
 def _failed(record: Recorded, error: IhError) -> Recorded:
-    problem = Finding(Kind.NOT_EXPLAINED, Severity.REGRESSION, "run", one_line(str(error)))
-    return Recorded(record.name, None, None, problem)
+    return Recorded(record.name, None, None, Finding(Kind.NOT_EXPLAINED, Severity.REGRESSION, "run", str(error)))

@@ -9,22 +9,22 @@ from ihcli.results import Array, Explanation
 
 
 def largest(values: Array) -> float:
-    """The largest magnitude, entries that were not computed apart; 0 of nothing."""
+    """The largest magnitude of the entries that were computed; 0 if there are none."""
     known = values[~np.isnan(values)]
     return float(np.abs(known).max()) if known.size else 0.0
 
 
 def certified_error(explanation: Explanation) -> float:
-    """How far any entry of this result may be from the truth, in units of f.
+    """How far any entry of this result may be off, in units of f.
 
-    tolerance × max|Γ| is what a converged result promises of every entry; the quadrature error is more where the
-    result did not converge, and the row gap bounds IG against Γ.
+    A converged result promises an error of at most tolerance × max|Γ|. The quadrature error is larger where the result
+    did not converge, and the row gap bounds the error of IG where the formulation has rows that sum to IG.
     """
     certificate = explanation.certificate
-    reported = (certificate.quadrature_error, certificate.row_gap)
-    gaps = [float(gap) for gap in reported if gap is not None and math.isfinite(gap)]
-    formulation_has_rows = explanation.quadrature.formulation == "paper"
-    return max(certificate.tolerance * largest(explanation.ih), *(gaps if formulation_has_rows else gaps[:1]), 0.0)
+    gaps = [certificate.quadrature_error]
+    if explanation.quadrature.formulation == "paper":
+        gaps.append(certificate.row_gap)
+    return max(certificate.tolerance * largest(explanation.ih), *(gap for gap in gaps if math.isfinite(gap)), 0.0)
 
 
 def allowed(section: CheckSection, quantity: str, scale: float, certified: float = 0.0) -> float:

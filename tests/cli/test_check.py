@@ -1,6 +1,9 @@
 import json
+import os
+import re
 import subprocess
 import sys
+import threading
 from dataclasses import replace
 from pathlib import Path
 from types import ModuleType
@@ -60,11 +63,22 @@ def test_the_exit_code_is_the_verdict(folders: tuple[Path, Path]) -> None:
     assert ih("check", base, run).exit_code == 4
 
 
-def test_diff_shows_the_same_and_succeeds(folders: tuple[Path, Path]) -> None:
+def test_diff_shows_the_same_without_a_verdict_and_succeeds(folders: tuple[Path, Path], tmp_path: Path) -> None:
     base, run = folders
     shown = ih("diff", base, run)
     assert shown.exit_code == 0
-    assert shown.stdout == ih("check", base, run).stdout
+    checked = ih("check", base, run).stdout
+    assert shown.stdout.splitlines()[-1] == "2 texts compared: 1 differs, 1 within tolerance."
+    assert shown.stdout.splitlines()[0] == f"DIFF {TEXTS[1]}  1"
+    assert [line.split()[1:] for line in shown.stdout.splitlines()[1:-1]] == [
+        line.split()[1:] for line in checked.splitlines()[1:-1]
+    ]
+    ih("diff", base, run, "--html", tmp_path / "diff.html", "--markdown", tmp_path / "diff.md")
+    for file in ("diff.html", "diff.md"):
+        content = (tmp_path / file).read_text(encoding="utf-8")
+        assert "ih diff" in content
+        assert not re.search("ih check|FAIL|REGRESSION|❌", content)
+    assert ih("diff", base, base).stdout == "2 texts compared: 0 differ, 2 within tolerance.\n"
     pair = ih("diff", base / "0" / "result.json", base / "1" / "result.json", "--json")
     assert {f["kind"] for f in json.loads(pair.stdout)["entries"][0]["findings"]} == {"text changed"}
     (run / "0" / "result.json").write_text("{")
@@ -80,6 +94,7 @@ def test_diff_shows_the_same_and_succeeds(folders: tuple[Path, Path]) -> None:
         (("check", "nowhere"), "no such file or folder"),
         (("check", "{base}", "{run}", "--update", "--update-new"), "exclude each other"),
         (("check", "{base}", "{run}", "-m", "bundled"), "RUN is compared as it is"),
+        (("check", "{base}", "{run}", "--trust-baseline"), "RUN is compared as it is"),
         (("check", "{base}", "{run}", "--atol", "size=1"), "'size' is not compared"),
         (("check", "{base}", "{run}", "--rtol", "ih=much"), "'much' is not a number"),
         (("check", "{base}", "{run}", "--atol", "ih=-1"), "--atol: check.ih_atol is -1.0"),
@@ -189,6 +204,61 @@ def test_one_command_is_the_whole_gate(folders: tuple[Path, Path], model: type[M
     assert any(f["where"] == "baseline.kind" for f in json.loads(changed.stdout)["entries"][0]["findings"])
     (base / "0" / "result.json").write_text("")
     assert ih("check", base).exit_code == 1
+
+
+@pytest.mark.parametrize(
+    ("named", "consent"),
+    [
+        ({"model": {"name": "someone/model"}}, ("-m", "someone/model")),
+        ({"model": {"name": "/somewhere/model"}}, ("--trust-baseline",)),
+        ({"baseline": {"kind": "texts", "file": "/etc/passwd"}}, ("--trust-baseline",)),
+        ({"units": {"kind": "spans", "spans": "/etc/passwd"}}, ("-c", "{config}")),
+    ],
+)
+def test_what_a_baseline_names_is_used_with_consent_only(
+    tmp_path: Path, model: type[Model], named: dict[str, dict[str, str]], consent: tuple[str, ...]
+) -> None:
+    config = RunConfig.of(named)
+    explanation(TEXTS[0], config=config.to_dict()).save(tmp_path / "base" / "0")
+    (tmp_path / "own.yaml").write_text(json.dumps(named))
+    refused = ih("check", tmp_path / "base")
+    assert refused.exit_code == 2
+    assert "without your consent" in refused.stderr
+    assert "--trust-baseline" in refused.stderr
+    assert model.configs == []
+    allowed = ih("check", tmp_path / "base", *(one.format(config=tmp_path / "own.yaml") for one in consent))
+    assert allowed.exit_code == 0, allowed.stderr
+    [used] = model.configs
+    assert (used.model, used.baseline, used.units) == (config.model, config.baseline, config.units)
+
+
+@pytest.mark.parametrize("option", ["--junit", "--markdown", "--html"])
+def test_reports_go_into_what_is_no_file_and_through_links(
+    folders: tuple[Path, Path], tmp_path: Path, option: str
+) -> None:
+    base, run = folders
+    (tmp_path / "null").symlink_to("/dev/null")
+    (tmp_path / "link").symlink_to("real")
+    os.mkfifo(tmp_path / "fifo")
+    read: list[bytes] = []
+    reader = threading.Thread(target=lambda: read.append((tmp_path / "fifo").read_bytes()))
+    reader.start()
+    for name in ("null", "link", "fifo"):
+        assert ih("check", base, run, option, tmp_path / name).exit_code == 1
+    reader.join(10)
+    assert (tmp_path / "null").is_char_device()
+    assert (tmp_path / "link").is_symlink()
+    assert (tmp_path / "fifo").is_fifo()
+    assert read == [(tmp_path / "real").read_bytes()]
+
+
+def test_json_holds_no_character_that_acts_on_a_terminal(tmp_path: Path) -> None:
+    text = "user\u202egnp.exe \x9b31m \u2028::error::x"
+    explanation(text).save(tmp_path / "base" / "0")
+    explanation(text, 1).save(tmp_path / "run" / "0")
+    shown = ih("check", tmp_path / "base", tmp_path / "run", "--json")
+    assert json.loads(shown.stdout)["entries"][0]["text"] == text
+    assert not {"\u202e", "\x9b", "\u2028"} & set(shown.stdout)
 
 
 def test_the_command_loads_no_model_code_to_compare(folders: tuple[Path, Path]) -> None:

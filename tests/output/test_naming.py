@@ -2,14 +2,17 @@
 
 import itertools
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from explanations import make_explanation
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from ihcli.errors import OutputError
-from ihcli.output.naming import name_of_id, path_inside, recorded_names, slug
+from ihcli.output.naming import folder_of_text, name_of_id, path_inside, slug
+from ihcli.results import Explanation
 
 
 @pytest.mark.parametrize(
@@ -89,11 +92,35 @@ def test_a_portable_id_is_its_own_name() -> None:
     assert name_of_id("r 1") != "r-1"
 
 
-def test_a_text_is_also_looked_for_under_the_name_that_it_had() -> None:
-    assert recorded_names("not bad") == ("not-bad",)
-    assert recorded_names("Not bad.") == (slug("Not bad."), "not-bad")
-    assert recorded_names("a", "b") == (slug("a", "b"),)
-    assert recorded_names("好") == (slug("好"),)
+def saved(directory: Path, text: str, pair: str | None = None) -> str:
+    """The name of the folder that a result of the text was written to."""
+    folder = folder_of_text(directory, text, pair)
+    replace(make_explanation(text=text), text_pair=pair).save(folder)
+    return folder.name
+
+
+def test_a_text_keeps_its_folder(tmp_path: Path) -> None:
+    texts = [("not bad", None), ("Not bad.", None), ("not bad", "at all"), ("not-bad", None), ("好", None)]
+    names = [saved(tmp_path, *text) for text in texts]
+    assert names == [slug(*text) for text in texts]
+    assert [saved(tmp_path, *text) for text in reversed(texts)] == names[::-1]
+    assert [Explanation.load(tmp_path / name).text for name in names] == [text for text, _ in texts]
+
+
+def test_a_folder_of_an_earlier_version_keeps_its_text(tmp_path: Path) -> None:
+    make_explanation(text="Not bad.").save(tmp_path / "not-bad")
+    assert saved(tmp_path, "Not bad.") == "not-bad"
+    other = saved(tmp_path, "not bad")
+    assert re.fullmatch("not-bad-[0-9a-f]{8}", other)
+    assert saved(tmp_path, "not bad") == other
+    assert saved(tmp_path, "NOT BAD") == slug("NOT BAD")
+    assert Explanation.load(tmp_path / "not-bad").text == "Not bad."
+
+
+def test_a_damaged_result_is_replaced(tmp_path: Path) -> None:
+    (tmp_path / "not-bad").mkdir()
+    (tmp_path / "not-bad" / "result.json").write_text("{")
+    assert saved(tmp_path, "not bad") == "not-bad"
 
 
 OUTSIDE = [

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 from explanations import make_explanation
 
-from ihcli.config import CheckSection, RunConfig
+from ihcli.config import CheckSection, Loaded, RunConfig, load
 from ihcli.errors import (
     ConfigError,
     DeviceError,
@@ -20,9 +20,12 @@ from ihcli.errors import (
     TextTooLongError,
     UsageError,
 )
-from ihcli.output import write_files
-from ihcli.regression.findings import Kind, Report, Severity
+from ihcli.output import slug, write_files
+from ihcli.regression.ci import markdown
+from ihcli.regression.findings import ComparisonReport, Kind, Severity
 from ihcli.regression.gate import judge, match, update
+from ihcli.regression.junit import junit_xml
+from ihcli.regression.page import page
 from ihcli.regression.recorded import INDEX, Recorded, read_index, read_recorded
 from ihcli.regression.reexplain import as_recorded, explain_again
 from ihcli.results import Explanation
@@ -51,21 +54,17 @@ def run(tmp_path: Path) -> Path:
     return write(tmp_path / "run", TEXTS)
 
 
-def check(baseline: Path, run: Path) -> Report:
+def check(baseline: Path, run: Path) -> ComparisonReport:
     return judge(match(read_recorded(baseline, "baseline"), read_recorded(run, "run")), SECTION)
 
 
-def found(report: Report) -> dict[str, set[Kind]]:
-    return {
-        entry.name: kinds
-        for entry in report.entries
-        if (kinds := {f.kind for f in entry.findings if f.severity is Severity.REGRESSION})
-    }
+def failed(report: ComparisonReport) -> dict[str, set[Kind]]:
+    return {one.name: kinds for one in report.comparisons if (kinds := one.kinds(Severity.REGRESSION))}
 
 
 def test_a_folder_agrees_with_its_copy(baseline: Path, run: Path) -> None:
     report = check(baseline, run)
-    assert [entry.name for entry in report.entries] == ["a", "b", "deep/c"]
+    assert [entry.name for entry in report.comparisons] == ["a", "b", "deep/c"]
     assert report.exit_code == 0
 
 
@@ -82,10 +81,13 @@ def test_a_folder_agrees_with_its_copy(baseline: Path, run: Path) -> None:
         (lambda content: content.replace(b'"row_gap"', b'"row_gab"'), "damaged"),
         (
             lambda content: content.replace(b'"tolerance": 0.01', b'"tolerance": "0.01"'),
-            "tolerance is of the wrong type",
+            "certificate.tolerance is '0.01', it should be a valid number",
         ),
-        (lambda content: content.replace(b'"POSITIVE": 0.966', b'"POSITIVE": null'), "probabilities"),
-        (lambda content: content.replace(b'"start": 0', b'"start": 0.5'), "unit offsets"),
+        (
+            lambda content: content.replace(b'"POSITIVE": 0.966', b'"POSITIVE": null'),
+            "prediction.probabilities.POSITIVE is None",
+        ),
+        (lambda content: content.replace(b'"start": 0', b'"start": 0.5'), "units[0].start is 0.5"),
         (lambda content: json.dumps({**json.loads(content), "config": [1]}).encode(), "config"),
         (lambda content: json.dumps({**json.loads(content), "baseline": "pad"}).encode(), "baseline"),
         (lambda content: json.dumps({**json.loads(content), "units": "none"}).encode(), "damaged"),
@@ -101,8 +103,8 @@ def test_a_damaged_file_is_said_to_be(
     file.write_bytes(damage(content))
     assert file.read_bytes() != content
     report = check(baseline, run)
-    assert found(report) == {"b": {Kind.DAMAGED}}
-    (finding,) = [f for e in report.entries for f in e.findings if f.kind is Kind.DAMAGED]
+    assert failed(report) == {"b": {Kind.DAMAGED}}
+    (finding,) = [f for one in report.comparisons for f in one.findings if f.kind is Kind.DAMAGED]
     assert word in finding.message
     assert str(file) in finding.message
     assert finding.where == side
@@ -112,7 +114,7 @@ def test_a_damaged_file_is_said_to_be(
 def test_entries_without_a_counterpart_are_findings(baseline: Path, run: Path) -> None:
     (run / "a" / "result.json").unlink()
     (baseline / "b" / "result.json").unlink()
-    assert found(check(baseline, run)) == {"a": {Kind.NO_COUNTERPART}, "b": {Kind.NEW}}
+    assert failed(check(baseline, run)) == {"a": {Kind.NO_COUNTERPART}, "b": {Kind.NEW}}
 
 
 def test_a_removed_baseline_is_missed_without_a_run(baseline: Path) -> None:
@@ -134,7 +136,7 @@ def test_the_index_of_an_update_misses_a_whole_folder(baseline: Path, run: Path)
     (baseline / "new").rmdir()
     old = read_recorded(baseline, "baseline")
     report = judge([(record, record if record.explanation else None) for record in old], SECTION)
-    assert found(report) == {"new": {Kind.MISSING}}
+    assert failed(report) == {"new": {Kind.MISSING}}
     update(report, baseline)
     assert read_index(baseline) == ["a", "b", "deep/c"]
 
@@ -165,7 +167,7 @@ def test_a_store_is_read_by_the_reader_given(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="empty"):
         read_recorded(tmp_path, "run", lambda _: [])
     with pytest.raises(UsageError, match="only `ih batch` writes"):
-        update(Report(()), tmp_path)
+        update(ComparisonReport(()), tmp_path)
 
 
 def test_texts_are_found_under_other_names_and_twice() -> None:
@@ -185,7 +187,7 @@ def test_update_writes_what_changed_and_what_is_new(baseline: Path, run: Path) -
     write(run, {"b": TEXTS["b"], "new": "one more text"}, seed=5)
     before = {name: (baseline / name / "result.json").stat().st_mtime_ns for name in TEXTS}
     report = check(baseline, run)
-    assert set(found(report)) == {"b", "new"}
+    assert set(failed(report)) == {"b", "new"}
     done = update(report, baseline)
     assert dict(done.accepted)["new"] == "added"
     assert "ih" in dict(done.accepted)["b"]
@@ -206,7 +208,7 @@ def test_update_new_only_adds(baseline: Path, run: Path) -> None:
     assert done.accepted == (("new", "added"),)
     assert (baseline / "b" / "result.json").read_bytes() == before
     assert done.remaining.exit_code == 1
-    assert set(found(check(baseline, run))) == {"b"}
+    assert set(failed(check(baseline, run))) == {"b"}
 
 
 @pytest.mark.parametrize("only_new", [True, False])
@@ -231,14 +233,53 @@ def test_update_restores_a_damaged_baseline(baseline: Path, run: Path) -> None:
     assert check(baseline, run).exit_code == 0
 
 
+@pytest.mark.parametrize("name", ["../../x", "/abs", "a/../../x", "..", "", "a\\..\\x", "C:x"])
+def test_an_index_that_names_another_place_is_damaged(baseline: Path, name: str) -> None:
+    (baseline / INDEX).write_text(json.dumps({"schema": "ihcli.baseline/1", "entries": ["a", name]}))
+    with pytest.raises(ResultError, match=r"is damaged .*leads out of"):
+        read_recorded(baseline, "baseline")
+
+
+def test_an_update_does_not_follow_links_out_of_the_baselines(tmp_path: Path, baseline: Path, run: Path) -> None:
+    outside = tmp_path / "outside"
+    outside.mkdir()
+    explanation(TEXTS["b"]).save(outside)
+    before = (outside / "result.json").read_bytes()
+    (baseline / "b" / "result.json").unlink()
+    (baseline / "b" / "result.json").symlink_to(outside / "result.json")
+    write(run, {"b": TEXTS["b"]}, seed=5)
+    assert dict(update(check(baseline, run), baseline).accepted).keys() == {"b"}
+    assert (outside / "result.json").read_bytes() == before  # the link was replaced
+    assert not (baseline / "b" / "result.json").is_symlink()
+    (baseline / "linked").symlink_to(outside)
+    linked = Recorded("linked", baseline / "linked" / "result.json", explanation(TEXTS["b"]))
+    report = judge([(linked, Recorded("linked", None, explanation(TEXTS["b"], 5)))], SECTION)
+    done = update(report, baseline)
+    assert done.accepted == ()
+    assert "leads out of" in dict(done.refused)["linked"]
+    assert (outside / "result.json").read_bytes() == before
+
+
+def test_what_is_no_file_is_a_damaged_record(baseline: Path, run: Path) -> None:
+    for name, target in (("a", "/dev/zero"), ("b", "/dev/stdin")):
+        (baseline / name / "result.json").unlink()
+        (baseline / name / "result.json").symlink_to(target)
+    (baseline / "deep" / "c" / "result.json").unlink()
+    (baseline / "deep" / "c" / "result.json").mkdir()
+    assert set.union(*failed(check(baseline, run)).values()) == {Kind.DAMAGED}
+
+
 def test_an_update_never_writes_outside_the_baselines_or_over_another_text(tmp_path: Path, baseline: Path) -> None:
     old = read_recorded(baseline, "baseline")
     rows = [Recorded("../../escape", None, explanation("first text")), Recorded("a", None, explanation("second text"))]
-    update(judge(match(old, rows), SECTION), baseline, only_new=True)
+    rows += [Recorded("/first-text", None, explanation("First text")), Recorded("a", None, explanation("Second text"))]
+    update(judge([*match(old, []), *((None, row) for row in rows)], SECTION), baseline, only_new=True)
     assert not (tmp_path / "escape").exists()
     assert not (tmp_path.parent / "escape").exists()
     assert Explanation.load(baseline / "first-text").text == "first text"
     assert Explanation.load(baseline / "second-text").text == "second text"
+    assert Explanation.load(baseline / slug("First text")).text == "First text"
+    assert Explanation.load(baseline / slug("Second text")).text == "Second text"
     assert Explanation.load(baseline / "a").text == TEXTS["a"]
 
 
@@ -269,20 +310,27 @@ def _nothing_loaded() -> None:
     Model.loaded = []
 
 
+def now(values: dict[str, dict[str, object]] | None = None) -> Loaded:
+    """The current configuration, with some settings given by flags."""
+    flags = {
+        f"{section}.{key}": ("flag", value) for section, keys in (values or {}).items() for key, value in keys.items()
+    }
+    return load(None, flags, environ={})
+
+
 def test_texts_are_explained_again_as_they_were_recorded(baseline: Path) -> None:
     other = RunConfig.of({"baseline": {"kind": "mask"}, "runtime": {"threads": 7}, "check": {"top_k": 3}}).to_dict()
     explanation(TEXTS["a"], config=other).save(baseline / "a")
     old = read_recorded(baseline, "baseline")
-    current = RunConfig.of({"runtime": {"threads": 2}, "check": {"top_k": 5}})
-    new = explain_again(old, as_recorded(current), Model)
+    new = explain_again(old, as_recorded(now({"runtime": {"threads": 2}, "check": {"top_k": 5}})), Model)
     assert [record.name for record in new] == ["a", "b", "deep/c"]
-    assert [(c.baseline.kind, c.runtime.threads) for c in Model.loaded] == [("mask", 2), ("pad", 2)]
+    assert [(c.baseline.kind, c.runtime.threads) for c in Model.loaded] == [("mask", 2), (RunConfig().baseline.kind, 2)]
 
 
 def test_what_is_given_beats_what_was_recorded() -> None:
     config = RunConfig.of({"model": {"name": "old", "revision": "v1"}}).to_dict()
-    given = {"model.name": "new", "model.dtype": "float64", "check.top_k": 3}
-    chosen = as_recorded(RunConfig(), given)(explanation("a text", config=config))
+    given = {"model": {"name": "new", "dtype": "float64"}, "check": {"top_k": 3}}
+    chosen = as_recorded(now(given))(explanation("a text", config=config))
     assert (chosen.model.name, chosen.model.revision, chosen.model.dtype) == ("new", None, "float64")
 
 
@@ -290,29 +338,67 @@ def test_a_file_cannot_consent_to_running_a_models_code() -> None:
     config = RunConfig().to_dict()
     config["model"]["trust_remote_code"] = True
     old = explanation("a text", config=config)
-    assert as_recorded(RunConfig())(old).model.trust_remote_code is False
+    assert as_recorded(now(), trusted=True)(old).model.trust_remote_code is False
     config["model"]["unknown"] = 1
     with pytest.raises(ConfigError):
-        as_recorded(RunConfig())(old)
+        as_recorded(now())(old)
+
+
+NAMED = [
+    ("model.name", {"model": {"name": "{place}"}}),
+    ("baseline.file", {"baseline": {"kind": "texts", "file": "{place}"}}),
+    ("units.spans", {"units": {"kind": "spans", "spans": "{place}"}}),
+]
+
+
+@pytest.mark.parametrize("place", ["/etc/passwd", "../../secrets", "/proc/self/environ", "someone/model", "bundled/.."])
+@pytest.mark.parametrize(("key", "values"), NAMED, ids=[key for key, _ in NAMED])
+def test_what_a_record_names_is_not_used_without_consent(
+    key: str, values: dict[str, dict[str, str]], place: str
+) -> None:
+    named = {section: {k: v.format(place=place) for k, v in keys.items()} for section, keys in values.items()}
+    old = [Recorded("a", None, explanation("a text", config=RunConfig.of(named).to_dict()))]
+    with pytest.raises(UsageError) as caught:
+        explain_again(old, as_recorded(now()), Model)
+    assert Model.loaded == []
+    assert f"'{place}' as {key}" in str(caught.value)
+    assert "--trust-baseline" in str(caught.value)
+    for consent in (as_recorded(now(), trusted=True), as_recorded(now(named))):
+        section, name = key.split(".")
+        explain_again(old, consent, Model)
+        assert getattr(getattr(Model.loaded[-1], section), name) == place
+
+
+def test_reports_show_the_digest_of_a_file_and_never_its_lines() -> None:
+    texts = ["root:x:0:0:secret", "second secret"]
+    old = explanation("a text", baseline={"kind": "texts", "file": "passwd", "texts": ["mine"]})
+    new = explanation("a text", baseline={"kind": "texts", "file": "passwd", "texts": texts})
+    report = judge([(Recorded("a", None, old), Recorded("a", None, new))], SECTION)
+    (finding,) = [f for f in report.comparisons[0].findings if f.where == "baseline.texts"]
+    assert finding.severity is Severity.REGRESSION
+    assert str(finding.new).startswith("2 values, SHA-256 ")
+    for content in (json.dumps(report.to_dict()), page(report), markdown(report), junit_xml(report).decode()):
+        assert "secret" not in content
+        assert "SHA-256" in content
 
 
 def test_a_text_that_can_no_longer_be_explained_is_a_regression() -> None:
     texts = ("good", "too long", "no label")
     old = [Recorded(text, None, explanation(text)) for text in texts]
     old.append(Recorded("bare", None, explanation("no configuration", config=None)))
-    report = judge(match(old, explain_again(old, as_recorded(RunConfig()), Model)), SECTION)
-    assert {name: Kind.NOT_EXPLAINED in kinds for name, kinds in found(report).items()} == {
+    report = judge(match(old, explain_again(old, as_recorded(now()), Model)), SECTION)
+    assert {name: Kind.NOT_EXPLAINED in kinds for name, kinds in failed(report).items()} == {
         "too long": True,
         "no label": True,
         "bare": True,
     }
-    assert "512 allowed" in next(e for e in report.entries if e.name == "too long").findings[0].message
+    assert "512 allowed" in next(e for e in report.comparisons if e.name == "too long").findings[0].message
 
 
 def test_a_model_that_yields_no_numbers_is_no_regression() -> None:
     old = [Recorded("a", None, explanation("not finite"))]
     with pytest.raises(NonFiniteError):
-        explain_again(old, as_recorded(RunConfig()), Model)
+        explain_again(old, as_recorded(now()), Model)
 
 
 @pytest.mark.parametrize("error", [ModelError, PreflightError, DeviceError])
@@ -322,7 +408,7 @@ def test_a_model_that_does_not_load_is_no_regression(error: type[Exception]) -> 
 
     old = [Recorded("a", None, explanation("a text"))]
     with pytest.raises(error):
-        explain_again(old, as_recorded(RunConfig()), load)
+        explain_again(old, as_recorded(now()), load)
 
 
 def test_two_hundred_results_are_compared_entry_by_entry(tmp_path: Path) -> None:
@@ -332,5 +418,5 @@ def test_two_hundred_results_are_compared_entry_by_entry(tmp_path: Path) -> None
         explanation(f"text {index} {words}", index).save(tmp_path / "baseline" / str(index))
         explanation(f"text {index} {words}", index + (index == 77)).save(tmp_path / "run" / str(index))
     report = check(tmp_path / "baseline", tmp_path / "run")
-    assert len(report.entries) == 200
-    assert set(found(report)) == {"77"}
+    assert len(report.comparisons) == 200
+    assert set(failed(report)) == {"77"}

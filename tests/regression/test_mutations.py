@@ -13,9 +13,9 @@ from safetensors.torch import load_file, save
 from typer.testing import CliRunner
 
 from ihcli.cli.app import app
-from ihcli.config import CheckSection, RunConfig
+from ihcli.config import CheckSection, load
 from ihcli.pipeline import Explainer
-from ihcli.regression.findings import Entry, Kind, Report, Severity
+from ihcli.regression.findings import Comparison, ComparisonReport, Kind, Severity
 from ihcli.regression.gate import judge, match, update
 from ihcli.regression.recorded import Recorded, read_recorded
 from ihcli.regression.reexplain import Configure, as_recorded, explain_again
@@ -66,16 +66,24 @@ def file_of(model: Path) -> Iterator[Callable[[str, bytes], None]]:
         (model / name).symlink_to(BUNDLED / name)
 
 
-def gate(recorded: Explanation, configure: Configure | None = None, **section: Any) -> tuple[Entry, Report]:
+def as_it_was(**flags: Any) -> Configure:
+    """The recorded configuration, whose model is trusted, with some settings given by flags."""
+    given = {key.replace("__", "."): ("flag", value) for key, value in flags.items()}
+    return as_recorded(load(None, given, environ={}), trusted=True)
+
+
+def gate(
+    recorded: Explanation, configure: Configure | None = None, **section: Any
+) -> tuple[Comparison, ComparisonReport]:
     """One command as CI runs it: the recorded text explained again and compared."""
     old = [Recorded("text", None, recorded)]
-    report = judge(match(old, explain_again(old, configure or as_recorded(RunConfig()), Explainer)),
-                   CheckSection(**section))  # fmt: skip
-    return report.entries[0], report
+    new = explain_again(old, configure or as_it_was(), Explainer)
+    report = judge(match(old, new), CheckSection(**section))
+    return report.comparisons[0], report
 
 
-def regressions(entry: Entry) -> set[Kind]:
-    return {finding.kind for finding in entry.findings if finding.severity is Severity.REGRESSION}
+def regressions(comparison: Comparison) -> set[Kind]:
+    return comparison.kinds(Severity.REGRESSION)
 
 
 # --- the same model passes ---
@@ -83,7 +91,7 @@ def regressions(entry: Entry) -> set[Kind]:
 
 @pytest.mark.parametrize("runtime", [{"threads": 1}, {"threads": 2}, {"threads": 1, "memory": "12MB"}])
 def test_the_same_model_passes_with_other_threads_and_chunks(recorded: Explanation, runtime: dict[str, Any]) -> None:
-    entry, report = gate(recorded, as_recorded(RunConfig.of({"runtime": runtime})))
+    entry, report = gate(recorded, as_it_was(**{f"runtime__{key}": value for key, value in runtime.items()}))
     assert report.exit_code == 0
     assert {finding.severity for finding in entry.findings} <= {Severity.INFO}
     assert entry.new is not None
@@ -151,7 +159,7 @@ def test_a_tokenizer_that_keeps_capitals_is_caught(
     ("key", "value"), [("baseline.kind", "mask"), ("attribution.formulation", "article"), ("units.kind", "token")]
 )
 def test_another_question_is_caught(recorded: Explanation, key: str, value: str) -> None:
-    entry, report = gate(recorded, as_recorded(RunConfig(), {key: value}))
+    entry, report = gate(recorded, as_it_was(**{key.replace(".", "__"): value}))
     found = [f for f in entry.findings if f.severity is Severity.REGRESSION and key in f.where]
     assert [(f.kind, f.new) for f in found] == [(Kind.CONFIGURATION, value)]
     assert report.exit_code == 1
@@ -170,7 +178,7 @@ def baselines(recorded: Explanation, tmp_path: Path) -> Path:
     return folder
 
 
-def judged(baselines: Path) -> Report:
+def judged(baselines: Path) -> ComparisonReport:
     """The baselines against what the model says now, which is what they hold."""
     old = read_recorded(baselines, "baseline")
     new = [Recorded(record.name, None, record.explanation) for record in old if record.explanation is not None]
@@ -193,7 +201,7 @@ def test_an_entry_edited_by_three_percent_of_the_largest_is_caught(
     document["ih"][i][j] = document["ih"][j][i] = float(edited)
     file.write_text(json.dumps(document))
     report = judge([(read_recorded(file, "baseline")[0], Recorded("one", None, recorded))], CheckSection())
-    assert Kind.INCONSISTENT in regressions(report.entries[0])
+    assert Kind.INCONSISTENT in regressions(report.comparisons[0])
     assert report.exit_code == 1
 
 
@@ -213,7 +221,7 @@ def test_a_lost_or_broken_baseline_is_said_to_be(
     damage(baselines / "one" / "result.json")
     report = judged(baselines)
     assert report.exit_code == 1
-    (finding,) = [f for entry in report.entries for f in entry.findings if f.severity is Severity.REGRESSION]
+    (finding,) = [f for entry in report.comparisons for f in entry.findings if f.severity is Severity.REGRESSION]
     assert finding.kind is kind
     assert words in finding.message
     shown = CliRunner().invoke(app, ["check", str(baselines), str(baselines / "two")])

@@ -12,13 +12,14 @@ from rich.console import Console
 
 from ihcli.config import CheckSection, RunConfig
 from ihcli.regression import ci
-from ihcli.regression.findings import Report, one_line
+from ihcli.regression.findings import DIFF, ComparisonReport
 from ihcli.regression.gate import judge
 from ihcli.regression.junit import junit_xml
 from ihcli.regression.page import MOST_UNITS, page
 from ihcli.regression.recorded import Recorded
-from ihcli.regression.table import show
+from ihcli.regression.terminal import show
 from ihcli.results import Explanation
+from ihcli.text_safety import one_line
 
 EVIL = "<script>alert(1)</script> [bold]x[/bold] a|b `c` *d* @me \x1b[31m\n::error::boo ##[error]no \ud800 \x00 100%"
 
@@ -27,7 +28,7 @@ def explanation(text: str, seed: int = 0, **changes: object) -> Explanation:
     return make_explanation(text=text, seed=seed, **{"config": RunConfig().to_dict(), **changes})
 
 
-def report_on(*pairs: tuple[Explanation | None, Explanation | None]) -> Report:
+def report_on(*pairs: tuple[Explanation | None, Explanation | None]) -> ComparisonReport:
     sides = [
         tuple(None if e is None else Recorded(f"entry{i}", Path(f"base,line/entry{i}/result.json"), e) for e in pair)
         for i, pair in enumerate(pairs)
@@ -40,7 +41,7 @@ def moved(text: str) -> tuple[Explanation, Explanation]:
 
 
 @pytest.fixture
-def report() -> Report:
+def report() -> ComparisonReport:
     rough = explanation("did not converge")
     rough = replace(rough, certificate=replace(rough.certificate, converged=False))
     warned = replace(explanation("other torch"), environment=replace(rough.environment, torch="9"))
@@ -53,13 +54,13 @@ def report() -> Report:
     )
 
 
-def shown(report: Report, width: int = 120) -> str:
+def shown(report: ComparisonReport, width: int = 120) -> str:
     stream = io.StringIO()
     show(report, Console(file=stream, width=width, highlight=False))
     return stream.getvalue()
 
 
-def test_the_table_shows_the_worst_first_and_the_verdict_last(report: Report) -> None:
+def test_the_table_shows_the_worst_first_and_the_verdict_last(report: ComparisonReport) -> None:
     lines = shown(report).splitlines()
     verdict = "REGRESSION: 5 texts compared: 3 failed, 2 within tolerance (1 with warnings)."
     assert lines[-1] == verdict
@@ -70,7 +71,7 @@ def test_the_table_shows_the_worst_first_and_the_verdict_last(report: Report) ->
     assert any("Kendall's tau" in line for line in lines)
 
 
-def test_nothing_in_a_text_has_an_effect_on_a_terminal_or_a_log(report: Report) -> None:
+def test_nothing_in_a_text_has_an_effect_on_a_terminal_or_a_log(report: ComparisonReport) -> None:
     for width in range(40, 130, 7):
         text = shown(report, width)
         assert "\x1b" not in text
@@ -79,7 +80,7 @@ def test_nothing_in_a_text_has_an_effect_on_a_terminal_or_a_log(report: Report) 
         assert "##[" not in text
 
 
-def test_json_holds_every_finding_and_no_nan(report: Report) -> None:
+def test_json_holds_every_finding_and_no_nan(report: ComparisonReport) -> None:
     document = json.loads(json.dumps(report.to_dict(), allow_nan=False))
     assert document["verdict"] == "regression"
     assert document["counts"] == {"texts": 5, "failed": 3, "warned": 1, "passed": 2}
@@ -98,7 +99,7 @@ def test_json_holds_every_finding_and_no_nan(report: Report) -> None:
     }
 
 
-def test_junit_has_a_case_a_text(report: Report) -> None:
+def test_junit_has_a_case_a_text(report: ComparisonReport) -> None:
     suite = ET.fromstring(junit_xml(report)).find("testsuite")  # noqa: S314  (our own)
     assert suite is not None
     counts = [suite.get(key) for key in ("tests", "failures", "errors")]
@@ -111,7 +112,7 @@ def test_junit_has_a_case_a_text(report: Report) -> None:
     assert one_line(EVIL)[:50] in cases["ih.check.entry2"].get("name")
 
 
-def test_markdown_shows_texts_as_they_are(report: Report) -> None:
+def test_markdown_shows_texts_as_they_are(report: ComparisonReport) -> None:
     text = ci.markdown(report)
     assert text.startswith("### ❌ ih check: regression\n")
     rows = [line for line in text.splitlines() if line.startswith(("| ❌", "| ⚠️"))]
@@ -139,13 +140,13 @@ def test_annotations_are_escaped_and_capped() -> None:
     assert many[-1] == "::error title=ih check::and 16 more texts failed"
 
 
-def test_github_is_told_where_it_asks(tmp_path: Path, report: Report) -> None:
+def test_github_is_told_where_it_asks(tmp_path: Path, report: ComparisonReport) -> None:
     stream = io.StringIO()
-    ci.tell_github(report, stream, {})
+    ci.write_to_github(report, stream, {})
     assert stream.getvalue() == ""
     summary = tmp_path / "summary.md"
     summary.write_text("before\n")
-    ci.tell_github(report, stream, {"GITHUB_STEP_SUMMARY": str(summary)})
+    ci.write_to_github(report, stream, {"GITHUB_STEP_SUMMARY": str(summary)})
     assert summary.read_text() == "before\n" + ci.markdown(report)
     assert stream.getvalue().count("::error ") == 3
 
@@ -168,7 +169,7 @@ class Tags(HTMLParser):
             self.tables[-1].append(values["title"] or "")
 
 
-def test_the_page_holds_old_new_and_difference(report: Report) -> None:
+def test_the_page_holds_old_new_and_difference(report: ComparisonReport) -> None:
     text = page(report)
     old, new = moved("moves a lot here")
     maps = [table for table in Tags(text).tables if len(table) == 4 * 5]
@@ -180,7 +181,7 @@ def test_the_page_holds_old_new_and_difference(report: Report) -> None:
         assert values[at + 2][row] == [new.ig[row] - old.ig[row], *(new.ih[row] - old.ih[row])]
 
 
-def test_the_page_runs_nothing_and_fetches_nothing(report: Report) -> None:
+def test_the_page_runs_nothing_and_fetches_nothing(report: ComparisonReport) -> None:
     text = page(report)
     assert "script" not in Tags(text).tags
     assert "&lt;script&gt;" in text
@@ -198,6 +199,38 @@ def test_a_long_text_shows_the_units_that_moved() -> None:
     assert max(len(table) for table in Tags(text).tables) == MOST_UNITS * (MOST_UNITS + 1)
 
 
-def test_texts_keep_to_one_line() -> None:
-    assert one_line("a\r\nb\x1b[0m\u2028c\ud800\ufffe") == "a  b�[0m c��"
-    assert one_line("abcdef", 4) == "abc…"
+BIDIRECTIONAL = "\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069"
+
+
+@pytest.mark.parametrize(
+    "text", [f"a{BIDIRECTIONAL} user\u202egnp.exe", "\u2066x\u2069 y", "\x9b31m z", "a\u2028::error::b"]
+)
+def test_no_way_out_keeps_a_character_that_acts(text: str, tmp_path: Path) -> None:
+    old = explanation(text)
+    label = replace(old.prediction, label=text, probabilities={text: 0.9, "other": 0.1})
+    new = explanation(text, 1, prediction=label, target=replace(old.target, label=text), baseline={"kind": text})
+    path = tmp_path / text / "result.json"
+    both = judge([(Recorded(text, path, old), Recorded(text, None, new))], CheckSection())
+    lost = judge([(Recorded(text, path, old), None)], CheckSection())
+    for report in (both, lost, replace(both, terms=DIFF)):
+        stream = io.StringIO()
+        ci.write_to_github(report, stream, {"GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md")})
+        ways_out = [shown(report), ci.markdown(report), page(report), junit_xml(report).decode("utf-8")]
+        for content in (*ways_out, stream.getvalue(), (tmp_path / "summary.md").read_text("utf-8")):
+            assert not set(BIDIRECTIONAL + "\x9b\u2028") & set(content)
+        assert not any(line.lstrip().startswith("::error::b") for line in stream.getvalue().splitlines())
+
+
+def test_a_comparison_without_a_verdict_uses_no_word_of_one(report: ComparisonReport) -> None:
+    plain = replace(report, terms=DIFF)
+    lines = shown(plain).splitlines()
+    assert lines[-1] == "5 texts compared: 3 differ, 2 within tolerance (1 with warnings)."
+    assert sum(line.startswith("DIFF") for line in lines) == 3
+    assert sum(line.startswith("same") for line in lines) == 1
+    document = plain.to_dict()
+    assert document["schema"] == "ihcli.diff/1"
+    assert document["counts"] == {"texts": 5, "differ": 3, "warned": 1, "agree": 2}
+    assert "<title>ih diff</title>" in page(plain)
+    assert ci.markdown(plain).startswith("### ih diff\n")
+    for content in (shown(plain), json.dumps(document), page(plain).partition("</style>")[2], ci.markdown(plain)):
+        assert not re.search(r"FAIL|REGRESSION|verdict|failed|>regression|\"regression|❌|ih check", content)

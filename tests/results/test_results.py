@@ -11,6 +11,7 @@ import pytest
 from explanations import make_explanation
 from hostile_results import GOOD, hostile_documents, odd_results
 
+from ihcli import input_files
 from ihcli.errors import OutputError, ResultError
 from ihcli.results import Explanation, Surrogate, defects, frozen_array
 
@@ -116,13 +117,14 @@ def test_keys_beside_those_of_a_result_are_ignored() -> None:
 
 
 @pytest.mark.skipif(os.name != "posix", reason="devices and FIFOs of POSIX")
-def test_what_is_no_file_is_not_read(tmp_path: Path) -> None:
+def test_what_is_no_file_is_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_files, "PIPE_SECONDS", 0.05)
     os.mkfifo(tmp_path / "fifo")
     (tmp_path / "zero").symlink_to("/dev/zero")
     (tmp_path / "loop").symlink_to("loop")
     for name, words in (
-        ("fifo", "is no regular file"),
-        ("zero", "is no regular file"),
+        ("fifo", "cannot be read .*pipe"),
+        ("zero", "cannot be read .*device"),
         ("loop", "cannot be read"),
         ("nowhere", "cannot be read"),
         ("a\0b", "cannot be read"),

@@ -160,6 +160,9 @@ _CHANGES: dict[str, Change] = {
     "negative nodes": _set("quadrature", "nodes", to=-3),
     "a tolerance of 0": _set("certificate", "tolerance", to=0.0),
     "a tolerance of 50": _set("certificate", "tolerance", to=50.0),
+    "a number beyond all scores": _set("f_input", to=1e300),
+    "an entry beyond all scores": _set("ih", 0, 0, to=-1e300),
+    "a gap beyond all scores": _set("certificate", "quadrature_error", to=1e300),
     "a negative gap": _set("certificate", "row_gap", to=-1e-3),
     "a certificate with one key more": _set("certificate", "row_gab", to=0.1),
     "a unit with one key more": _set("units", 1, "begin", to=0),
@@ -191,7 +194,7 @@ def odd_results() -> dict[str, Explanation]:
         "two equal words": with_text("no no"),
         "nothing but zeros": make_explanation(3, ih=[[0.0] * 3] * 3),
         "huge numbers": make_explanation(
-            3, ih=[[1e300, 1e300, -1e300], [1e300, -1e300, 1e300], [-1e300, 1e300, 1e300]]
+            3, ih=[[1e99, 1e99, -1e99], [1e99, -1e99, 1e99], [-1e99, 1e99, 1e99]]
         ),
         "tiny numbers": make_explanation(3, ih=[[1e-310] * 3] * 3),
         "unknown gaps": dataclasses.replace(
@@ -209,7 +212,7 @@ def odd_results() -> dict[str, Explanation]:
         "an empty baseline": dataclasses.replace(GOOD, baseline={}),
         "empty labels": dataclasses.replace(
             GOOD,
-            prediction=dataclasses.replace(GOOD.prediction, label="", probabilities={"": -1e300, "\x00": 1.0}),
+            prediction=dataclasses.replace(GOOD.prediction, label="", probabilities={"": -1e99, "\x00": 1.0}),
             target=dataclasses.replace(GOOD.target, label="", output=""),
         ),
     }

@@ -2,6 +2,7 @@ import math
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from ihcli.errors import UsageError
 from ihcli.evaluation.intervals import Interval, bootstrap, paired_difference
@@ -12,9 +13,8 @@ SKEWED = np.random.default_rng(7).exponential(size=40)
 @pytest.mark.parametrize("method", ["bca", "percentile"])
 @pytest.mark.parametrize("statistic", ["mean", "median"])
 def test_intervals_are_those_of_scipy_up_to_the_resamples(statistic, method):
-    scipy = pytest.importorskip("scipy.stats")
     ours = bootstrap(SKEWED, statistic, method=method, resamples=40000)
-    theirs = scipy.bootstrap(
+    theirs = stats.bootstrap(
         (SKEWED,), getattr(np, statistic), method=method, n_resamples=40000, rng=np.random.default_rng(1)
     ).confidence_interval
     width = theirs.high - theirs.low

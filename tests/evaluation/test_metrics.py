@@ -3,8 +3,10 @@
 import itertools
 import math
 
+import captum.metrics
 import numpy as np
 import pytest
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -127,8 +129,6 @@ def test_curves_of_long_texts_are_interpretos(units):
 @pytest.mark.parametrize("normalize", [False, True])
 @pytest.mark.parametrize("seed", range(4))
 def test_infidelity_is_captums(seed, normalize):
-    captum = pytest.importorskip("captum.metrics")
-    import torch
 
     units = 6
     game, _ = random_game(units, seed)
@@ -143,7 +143,7 @@ def test_infidelity_is_captums(seed, normalize):
         kept = torch.tensor(coalitions, dtype=torch.float64)
         return x - kept, kept  # I and x - I for the 40 repeats of the one text
 
-    expected = captum.infidelity(
+    expected = captum.metrics.infidelity(
         forward,
         perturb,
         torch.ones(1, units, dtype=torch.float64),

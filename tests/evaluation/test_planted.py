@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.studies.planted import rank, table
+from tests.studies.planted_methods import table as methods_of
+from tests.studies.planted_models import STATE, Training, train, trained
 from tests.studies.planted_ranking import partner_rank, precision_at_k, roc_area
 from tests.studies.planted_tasks import TASKS
 
@@ -157,3 +160,33 @@ def test_nothing_planted_or_everything_has_no_measure():
     assert np.isnan(roc_area(m, [(0, 1)]))
     assert np.isnan(partner_rank(m, [(0, 1)]))
     assert np.isnan(precision_at_k(m, []))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A model of two steps: a normal folder, though it has learnt nothing."""
+    place = tmp_path_factory.mktemp("cache") / "models" / "xor"
+    training = Training(hidden=16, layers=1, heads=2, batch=4, steps=2, check=1)
+    assert train(TASKS["xor"], place, training, seconds=0) is None
+    assert (place / STATE).exists()
+    assert 0.3 < train(TASKS["xor"], place, training) < 0.7
+    assert not (place / STATE).exists()
+    return place
+
+
+def test_a_model_that_has_not_learnt_its_task_is_refused(folder):
+    with pytest.raises(RuntimeError, match=r"accuracy 0\.\d+ is below 0.98"):
+        trained(TASKS["xor"], folder.parent.parent)
+
+
+def test_every_entry_of_the_table_explains_words(folder):
+    examples = TASKS["xor"].distinct(random.Random(0), 2, planted=True)  # noqa: S311  (texts, no secrets)
+    entries = {(entry.method, entry.absence): entry for entry in methods_of(folder)}
+    assert {("ih", "pad"), ("ih", "mask"), ("ih", "deletion"), ("shapley", "deletion"), ("chance", "")} <= set(entries)
+    for key in (("ih", "mask"), ("ih", "deletion"), ("occlusion", "deletion"), ("chance", "")):
+        row = rank(TASKS["xor"], entries[key], examples)
+        assert len(row["auc"]) == 2
+        assert all(0 <= value <= 1 for name in ("rank", "precision", "auc") for value in row[name])
+    chance = rank(TASKS["xor"], entries["chance", ""], examples)
+    assert (chance["rank"], chance["auc"]) == ([0.5, 0.5], [0.5, 0.5])
+    assert "| xor | chance |  | 0.50 (0.50 to 0.50) |" in table([chance])

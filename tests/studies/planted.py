@@ -103,6 +103,7 @@ def main() -> None:
     )
     parser.add_argument("--texts", type=int, default=50, help="held-out texts a task")
     parser.add_argument("--train-only", action="store_true")
+    parser.add_argument("--seconds", type=float, help="stop training a model after so long; the next run goes on")
     parser.add_argument("--again", action="store_true", help="explain again what has results")
     options = parser.parse_args()
     logging.basicConfig(level=logging.INFO, format="%(message)s")
@@ -111,7 +112,10 @@ def main() -> None:
     file = options.cache / RANKS
     for name in options.tasks:
         task = TASKS[name]
-        folder = trained(task, options.cache)
+        folder = trained(task, options.cache, options.seconds)
+        if folder is None:
+            LOG.info("%s: not trained yet; run the command again to go on", name)
+            continue
         record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
         LOG.info("%s: accuracy %.4f on %d held-out texts", name, record["accuracy"], record["judged_on"])
         if options.train_only:

@@ -16,7 +16,9 @@ from tests.studies.planted_tasks import Example, Task
 
 LOG = logging.getLogger(__name__)
 SPECIAL = ("[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]")
-RECORD = "planted.json"
+RECORD, STATE = "planted.json", "training.pt"
+GOOD, GOOD_CHECKS = 0.995, 2
+"""Training ends when so many looks in a row find at least this held-out accuracy."""
 REQUIRED = 0.98
 """Least accuracy on held-out texts of a model that is ranked."""
 
@@ -28,11 +30,11 @@ class Training:
     hidden: int = 64
     layers: int = 2
     heads: int = 4
-    batch: int = 128
+    batch: int = 64
     rate: float = 1e-3
     steps: int = 6000
     check: int = 250
-    """Steps between two looks at the held-out accuracy; training ends at the second that is 99.5 % or more."""
+    """Steps between two looks at the held-out accuracy."""
     seed: int = 0
 
 
@@ -98,53 +100,67 @@ def accuracy(model: Any, examples: Sequence[Example], vocabulary: dict[str, int]
         return float((model(**batch).logits.argmax(-1) == labels).float().mean())
 
 
-def train(task: Task, folder: Path, training: Training, seconds: float | None = None) -> float:
-    """Train one model into `folder` and return its accuracy on 2,000 other held-out texts; stops after `seconds`."""
+def train(task: Task, folder: Path, training: Training, seconds: float | None = None) -> float | None:
+    """Train one model into `folder`; its accuracy on 2,000 other held-out texts, or None where it is not done yet.
+
+    After `seconds` the state is kept in the folder, and the next call goes on from it.
+    """
     started = time.monotonic()
     words = tokenizer(task)
     vocabulary = words.get_vocab()
     model = build(task, training)
-    rng = random.Random(training.seed)  # noqa: S311  (texts, no secrets)
-    stream = task.examples(rng, held_out=False)
-    watched = list(islice(task.examples(random.Random(1), held_out=True), 1000))  # noqa: S311
     optimizer = torch.optim.AdamW(model.parameters(), lr=training.rate, weight_decay=0.01)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: min((step + 1) / 200, max(0.05, 1 - step / training.steps))
-    )
-    good = step = 0
-    for step in range(1, training.steps + 1):
-        batch = tensors(list(islice(stream, training.batch)), vocabulary)
-        loss = model(**batch).loss
-        optimizer.zero_grad()
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        schedule.step()
-        if step % training.check == 0:
-            found = accuracy(model, watched, vocabulary)
-            spent = time.monotonic() - started
-            LOG.info("%s step %d loss %.4f held-out %.4f, %.0f s", task.name, step, loss.item(), found, spent)
-            good = good + 1 if found >= 0.995 else 0
-            if good == 2 or (seconds is not None and spent > seconds):
-                break
+    state = {"step": 0, "good": 0, "seconds": 0.0}
+    if (folder / STATE).exists():
+        state = torch.load(folder / STATE, weights_only=True)
+        model.load_state_dict(state.pop("model"))
+        optimizer.load_state_dict(state.pop("optimizer"))
+    watched = list(islice(task.examples(random.Random(1), held_out=True), 1000))  # noqa: S311  (texts, no secrets)
+    while state["step"] < training.steps and state["good"] < GOOD_CHECKS:
+        rng = random.Random(f"{training.seed} {state['step']}")  # noqa: S311
+        stream = task.examples(rng, held_out=False)
+        for _ in range(training.check):
+            state["step"] += 1
+            share = max(0.05, 1 - state["step"] / training.steps)
+            optimizer.param_groups[0]["lr"] = training.rate * min(state["step"] / 200, share)
+            loss = model(**tensors(list(islice(stream, training.batch)), vocabulary)).loss
+            optimizer.zero_grad()
+            loss.backward()
+            torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+            optimizer.step()
+        found = accuracy(model, watched, vocabulary)
+        spent = time.monotonic() - started
+        LOG.info("%s step %d loss %.4f held-out %.4f, %.0f s", task.name, state["step"], loss.item(), found, spent)
+        state["good"] = state["good"] + 1 if found >= GOOD else 0
+        if seconds is not None and spent > seconds:
+            break
+    state["seconds"] += time.monotonic() - started
+    folder.mkdir(parents=True, exist_ok=True)
+    if state["step"] < training.steps and state["good"] < GOOD_CHECKS:
+        torch.save({**state, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, folder / STATE)
+        return None
     judged = task.distinct(random.Random(2), 2000)  # noqa: S311
     result = accuracy(model, judged, vocabulary)
     model.save_pretrained(folder)
     words.save_pretrained(folder)
     record = {
-        "task": task.name, "accuracy": result, "judged_on": len(judged), "steps": step,
-        "seconds": round(time.monotonic() - started, 1), "training": asdict(training),
+        "task": task.name, "accuracy": result, "judged_on": len(judged), "steps": state["step"],
+        "seconds": round(state["seconds"], 1), "training": asdict(training),
     }  # fmt: skip
     (folder / RECORD).write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
-    LOG.info("%s: accuracy %.4f on %d held-out texts after %d steps", task.name, result, len(judged), step)
+    (folder / STATE).unlink(missing_ok=True)
+    LOG.info("%s: accuracy %.4f on %d held-out texts after %d steps", task.name, result, len(judged), state["step"])
     return result
 
 
-def trained(task: Task, cache: Path) -> Path:
-    """The folder of the task's model, trained first where it is missing; raises `RuntimeError` below 98 %."""
+def trained(task: Task, cache: Path, seconds: float | None = None) -> Path | None:
+    """The folder of the task's model, trained first where it is missing; None where `seconds` did not suffice.
+
+    Raises `RuntimeError` below 98 %.
+    """
     folder = cache / "models" / task.name
-    if not (folder / RECORD).exists():
-        train(task, folder, SETTINGS[task.name])
+    if not (folder / RECORD).exists() and train(task, folder, SETTINGS[task.name], seconds) is None:
+        return None
     found = json.loads((folder / RECORD).read_text(encoding="utf-8"))["accuracy"]
     if found < REQUIRED:
         message = f"{folder}: accuracy {found:.4f} is below {REQUIRED}. Delete the folder to train it anew."

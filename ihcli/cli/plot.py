@@ -1,4 +1,4 @@
-"""`ih plot`: figures of saved results; no model is needed."""
+"""`ih plot`: figures of recorded results; no model is needed."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -15,14 +15,17 @@ if TYPE_CHECKING:
 def plot(
     results: Annotated[list[Path], typer.Argument(help="result.json files or their folders", metavar="RESULT...")],
     kind: Annotated[
-        str, typer.Option("--kind", "-k", help="heatmap, arcs, text, bars, network, path, compare (two results)")
+        str,
+        typer.Option(
+            "--kind", "-k", help="heatmap, arcs, text, bars, network, baseline-to-text, compare (two results)"
+        ),
     ] = "heatmap",
     out: Annotated[
         Path | None,
         typer.Option("--out", "-o", help="file .png, .svg or .pdf, or a folder; beside the result by default"),
     ] = None,
     dpi: Annotated[int, typer.Option("--dpi", min=30, max=2400, help="dots per inch of a PNG")] = 200,
-    theme: Annotated[str, typer.Option("--theme", help="light, dark or print")] = "light",
+    theme: Annotated[str, typer.Option("--theme", help="light, dark or print (legible in grey)")] = "light",
     size: Annotated[
         str | None, typer.Option("--size", help="width x height, as 6x4 (inches) or 16cmx9cm", metavar="WxH")
     ] = None,
@@ -30,30 +33,30 @@ def plot(
         str | None, typer.Option("--font", help="font family or file to try first", metavar="NAME|FILE")
     ] = None,
     heading: Annotated[str | None, typer.Option("--heading", help="text above the figure")] = None,
+    caption: Annotated[
+        str, typer.Option("--caption", help="below the figure: short (two lines), full (with the certificate) or none")
+    ] = "short",
     top: Annotated[int | None, typer.Option("--top", min=1, help="only the K strongest pairs", metavar="K")] = None,
     hide_punctuation: Annotated[bool, typer.Option("--hide-punctuation", help="leave punctuation out")] = False,
     cluster: Annotated[
         bool, typer.Option("--cluster", help="order units by interaction (heatmap, network, compare)")
     ] = False,
-    no_diagonal: Annotated[bool, typer.Option("--no-diagonal", help="hide the diagonal, no interaction")] = False,
-    no_caption: Annotated[bool, typer.Option("--no-caption", help="no caption below, as for a paper")] = False,
+    no_diagonal: Annotated[bool, typer.Option("--no-diagonal", help="hide what units add by themselves")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no notes")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="with the traceback of an error")] = False,
 ) -> None:
-    """Draw saved results: heatmap, arcs, text, bars, network, path, or two results compared.
+    """Draw recorded results; print the path of each figure.
 
-    Prints the path of each figure written.  The figure's alternative text is stored in its metadata.
+    baseline-to-text shows how the score moves between the baseline and the text, and where on the way the units
+    interact. Each file holds an alternative text in its metadata.
     """
-    del verbose  # the boundary reads it
-
     from ihcli.output import figures
 
     style = figures.Style(theme=figures.theme(theme), size=None if size is None else figures.parse_size(size))
     if font is not None:
         style = figures.with_font(style, font)
-    view = figures.View(hide_punctuation, top, cluster, not no_diagonal, heading, not no_caption)
+    view = figures.View(hide_punctuation, top, cluster, not no_diagonal, heading, figures.caption(caption))
     groups = [results] if kind == "compare" else [[path] for path in results]
-    figures.require(kind, len(groups[0]))
+    kind = figures.kind_named(kind, len(groups[0]))
     targets = [_target(group, kind, out, several=len(groups) > 1) for group in groups]
     _require_distinct(targets)
 
@@ -66,7 +69,7 @@ def plot(
         with warnings_shown(streams):
             figure = figures.draw(kind, explanations, style, view)
             written = figures.save(figure, target, dpi, figures.alternative_text(kind, explanations, view))
-        for note in _unused(kind, view):
+        for note in _options_without_effect(kind, view):
             streams.note(note)
         typer.echo(str(written))
 
@@ -87,20 +90,20 @@ def _target(group: Sequence[Path], kind: str, out: Path | None, *, several: bool
 
 
 def _require_distinct(targets: Sequence[Path]) -> None:
-    """Refuse to let one figure replace another of the same call."""
+    """Raise `UsageError` where one figure would replace another of the same call."""
     for target in targets:
         if targets.count(target) > 1:
             message = f"Two of the results would both be drawn to {target}. Draw them one by one, each with its own -o."
             raise UsageError(message)
 
 
-def _unused(kind: str, view: "View") -> list[str]:
-    """What was asked for and has no effect on this kind."""
+def _options_without_effect(kind: str, view: "View") -> list[str]:
+    """A note for each option that does nothing for this kind."""
     notes = []
     if view.cluster and kind not in {"heatmap", "network", "compare"}:
-        notes.append(f"note: --cluster has no effect on {kind}; the text keeps its order.")
+        notes.append(f"note: --cluster has no effect on {kind}, which keeps the order of the text.")
     if not view.diagonal and kind not in {"heatmap", "compare"}:
-        notes.append(f"note: --no-diagonal has no effect on {kind}; it draws pairs only.")
-    if kind == "path" and (view.top is not None or view.hide_punctuation):
-        notes.append("note: --top and --hide-punctuation have no effect on path; it draws the whole matrix's size.")
+        notes.append(f"note: --no-diagonal has no effect on {kind}.")
+    if kind == "baseline-to-text" and (view.top is not None or view.hide_punctuation):
+        notes.append(f"note: --top and --hide-punctuation have no effect on {kind}.")
     return notes

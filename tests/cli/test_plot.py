@@ -45,6 +45,28 @@ def test_several_results_need_a_folder(result: Path, tmp_path: Path) -> None:
     assert {p.name for p in (tmp_path / "all").iterdir()} == {"run-bars.png", "other-bars.png"}
 
 
+def test_an_earlier_name_of_a_kind_gives_a_file_of_its_present_name(result: Path) -> None:
+    assert ih(result, "--kind", "path") == (0, f"{result / 'baseline-to-text.png'}\n", "")
+
+
+def test_a_caption_can_be_short_full_or_none(result: Path, tmp_path: Path) -> None:
+    heights = []
+    for caption in ("none", "short", "full"):
+        assert ih(result, "--caption", caption, "-o", tmp_path / "a.png", "--dpi", "60")[0] == 0
+        with Image.open(tmp_path / "a.png") as image:
+            heights.append(image.height)
+    assert heights == sorted(set(heights))
+
+
+def test_characters_that_no_font_holds_are_one_line_on_standard_error(tmp_path: Path) -> None:
+    make_explanation(text="a \U00012000 b").save(tmp_path / "run")  # a cuneiform sign
+    code, out, err = ih(tmp_path / "run", "-k", "arcs")
+    assert (code, out) == (0, f"{tmp_path / 'run' / 'arcs.png'}\n")
+    assert " ".join(err.split()).startswith("warning: No installed font holds 1 of the figure's characters (Cuneiform)")
+    assert "UserWarning" not in err
+    assert ".py" not in err
+
+
 def test_options_without_effect_are_noted(result: Path) -> None:
     code, _, err = ih(result, "-k", "arcs", "--cluster")
     assert code == 0
@@ -57,6 +79,7 @@ def test_options_without_effect_are_noted(result: Path) -> None:
     [
         (["--kind", "pie"], "--kind 'pie' is not known"),
         (["--theme", "neon"], "--theme 'neon' is not known"),
+        (["--caption", "long"], "--caption 'long' is not known. Use short, full, none"),
         (["--size", "big"], "--size 'big' is not a size"),
         (["--font", "No Such Font"], "neither an installed family nor a file"),
         (["-o", "a.jpg"], "written as .png, .svg or .pdf"),

@@ -1,4 +1,4 @@
-"""Figures of explanations: one module a kind, each a function from records to a Matplotlib `Figure`."""
+"""Figures of explanations: one module for each kind, each with a function from records to a Matplotlib `Figure`."""
 
 from collections.abc import Callable, Mapping, Sequence
 from types import MappingProxyType
@@ -7,16 +7,16 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from ihcli.errors import UsageError
-from ihcli.output.figures import arcs, bars, compare, heatmap, network, path, text
-from ihcli.output.figures.captions import alternative_text as _alternative_text
-from ihcli.output.figures.lettering import MissingGlyphWarning, with_font
-from ihcli.output.figures.sheet import FORMATS, encode, save
-from ihcli.output.figures.style import THEMES, Style, Theme, View, parse_size, theme
+from ihcli.output.figures import arcs, bars, baseline_to_text, captions, compare, heatmap, network, text
+from ihcli.output.figures.fonts import with_font
+from ihcli.output.figures.lettering import MissingGlyphWarning
+from ihcli.output.figures.saving import FORMATS, encode, save
+from ihcli.output.figures.style import CAPTIONS, THEMES, Style, Theme, View, caption, parse_size, theme
 from ihcli.results import Explanation
 
 __all__ = [
-    "FORMATS", "KINDS", "THEMES", "MissingGlyphWarning", "Style", "Theme", "View",
-    "alternative_text", "draw", "encode", "parse_size", "require", "save", "theme", "with_font",
+    "CAPTIONS", "FORMATS", "KINDS", "THEMES", "MissingGlyphWarning", "Style", "Theme", "View", "alternative_text",
+    "caption", "draw", "encode", "kind_named", "parse_size", "save", "theme", "with_font",
 ]  # fmt: skip
 
 _ONE: Final[Mapping[str, Callable[[Explanation, Style, View], Figure]]] = MappingProxyType(
@@ -26,20 +26,21 @@ _ONE: Final[Mapping[str, Callable[[Explanation, Style, View], Figure]]] = Mappin
         "text": text.draw,
         "bars": bars.draw,
         "network": network.draw,
-        "path": path.draw,
+        "baseline-to-text": baseline_to_text.draw,
     }
 )
 _TWO: Final[Mapping[str, Callable[[Explanation, Explanation, Style, View], Figure]]] = MappingProxyType(
     {"compare": compare.draw}
 )
 KINDS: Final = (*_ONE, *_TWO)
+_EARLIER_NAMES: Final[Mapping[str, str]] = MappingProxyType({"path": "baseline-to-text"})
 
 
 def draw(
     kind: str, explanations: Sequence[Explanation], style: Style | None = None, view: View | None = None
 ) -> Figure:
     """The figure of `kind`; raises `UsageError` for an unknown kind or a wrong number of results."""
-    require(kind, len(explanations))
+    kind = kind_named(kind, len(explanations))
     style, view = style or Style(), view or View()
     if kind in _TWO:
         return _TWO[kind](explanations[0], explanations[1], style, view)
@@ -48,12 +49,12 @@ def draw(
 
 def alternative_text(kind: str, explanations: Sequence[Explanation], view: View | None = None) -> str:
     """The figure of `kind` in words, for its file's metadata."""
-    require(kind, len(explanations))
-    return _alternative_text(kind, list(explanations), view or View())
+    return captions.alternative_text(kind_named(kind, len(explanations)), explanations, view or View())
 
 
-def require(kind: str, count: int) -> None:
-    """Refuse an unknown kind, or a number of results that it cannot draw; raises `UsageError`."""
+def kind_named(name: str, count: int) -> str:
+    """The kind of that name or earlier name; raises `UsageError` for another name, or for `count` results too many."""
+    kind = _EARLIER_NAMES.get(name, name)
     if kind not in KINDS:
         message = f"--kind {kind!r} is not known. Use {', '.join(KINDS)}."
         raise UsageError(message)
@@ -61,3 +62,4 @@ def require(kind: str, count: int) -> None:
     if count != wanted:
         message = f"--kind {kind} draws {wanted} result{'s' if wanted > 1 else ''}, and {count} were given."
         raise UsageError(message)
+    return kind

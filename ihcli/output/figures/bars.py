@@ -1,5 +1,9 @@
-"""The strongest pairs as bars with their sign."""
+"""What the strongest pairs, the other pairs and the diagonal add to f(x) − f(x′): bars that continue one another."""
 
+from dataclasses import dataclass
+from itertools import accumulate
+
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ihcli.output.figures import captions
@@ -9,58 +13,100 @@ from ihcli.output.figures.selection import select, strongest
 from ihcli.output.figures.sheet import BODY, NOTE, Sheet
 from ihcli.output.figures.style import Style, View
 from ihcli.results import Explanation
-from ihcli.wording import names, number
+from ihcli.wording import Digits, contributions, digits_together, names
 
 _TOP, _ROW, _WIDTH = 12, 0.27, 4.2
+_FINER = 0.1
+"""Numbers are written as finely as those of a tenth of the largest one, so that small bars do not read as zero."""
+_NEGLIGIBLE = 1e-9
+"""A remainder below this share of Σ|Γ| is rounding."""
+
+
+@dataclass(frozen=True, slots=True)
+class Bar:
+    """One row: what it stands for, what it adds, and where its bar starts."""
+
+    label: str
+    value: float
+    start: float
+    gid: str
+    pair: bool
+    """Whether it is one pair, or several; else the diagonal, entries not computed, or the sum."""
 
 
 def draw(explanation: Explanation, style: Style, view: View) -> Figure:
-    """The bars of one result, strongest first."""
+    """The bars of one result, strongest pair first, the sum last."""
     chosen = select(explanation, view, matrix=False)
     pairs = strongest(explanation, chosen.units, view.top or _TOP)
-    head = captions.heading(explanation, view)
-    letters = Lettering.holding([head, *(unit.text for unit in explanation.units)], style.families)
-    called = [letters.legible(name) for name in names(explanation.units, 20)]
-    labels = [f"{called[i]} · {called[j]}" for i, j, _ in pairs] or ["no interaction"]
-    values = [value for *_, value in pairs] or [0.0]
-    scale = Scale.of(values, style.theme)
-    numbers = [number(value, 3, plus=True) for value in values]
-    widest = max(letters.width(text, NOTE) for text in numbers) + 0.1
-    left = max(letters.width(text, BODY) for text in labels) + 0.14
-    low, high = min(0.0, *values), max(0.0, *values)
-    high = high if high > low else 1.0
-    inch = (_WIDTH - widest * ((low < 0) + (high > 0))) / (high - low or 1.0)
-    height = _ROW * len(values) + 0.05
-    sheet = Sheet(
-        left + _WIDTH,
-        height,
-        captions.words(explanation, view, head, _caption(explanation, len(pairs), chosen.notes)),
-        style,
-        letters,
+    words = captions.words(
+        explanation, view, captions.heading(explanation, view), _reading(explanation, len(pairs), chosen.notes)
     )
+    letters = Lettering.holding([*words.texts, *(unit.text for unit in explanation.units)], style.families)
+    bars = rows_of(explanation, pairs, letters)
+    ends = [edge for bar in bars for edge in (bar.start, bar.start + bar.value)]
+    low, high = min(0.0, *ends), max(0.0, *ends)
+    [coarse] = digits_together([*ends, *(bar.value for bar in bars)])
+    digits = Digits(_FINER * coarse.limit, coarse.exponent)
+    numbers = [digits.label(bar.value, plus=True) + digits.power for bar in bars]
+    widest = max(letters.width(text, NOTE) for text in numbers) + 0.1
+    left = max(letters.width(bar.label, BODY) for bar in bars) + 0.14
+    height = _ROW * len(bars) + 0.05
+    sheet = Sheet(left + _WIDTH, height, words, style, letters)
     sheet.figure.set_label("Integrated Hessians: bars")
     axes = sheet.axes(left, 0, _WIDTH, height, "bars")
-    rows = [-float(k) for k in range(len(values))]
-    bars = axes.barh(
-        rows,
-        values,
-        height=0.7,
-        color=[scale.colour(0.8 * value + 0.2 * scale.limit * (1 if value > 0 else -1)) for value in values],
-    )
-    axes.axvline(0, color=sheet.theme.muted, linewidth=sheet.line(0.8))
-    axes.set_xlim(low - (widest / inch if low < 0 else 0.0), high + (widest / inch if high > 0 else 0.0))
-    axes.set_ylim(-len(values) + 0.4, 0.6)
-    sheet.ticks(axes, "y", rows, labels, BODY)
-    for bar, row, value, text, pair in zip(bars, rows, values, numbers, pairs, strict=False):
-        bar.set_gid(f"bar {pair[0]} {pair[1]}")
-        shift = 0.05 / inch * (1 if value > 0 else -1)
-        artist = sheet.text(
-            axes, value + shift, row, text, NOTE, ha="left" if value > 0 else "right", va="center_baseline"
-        )
-        artist.set(gid=f"value {pair[0]} {pair[1]}", color=sheet.theme.muted)
+    inch = (_WIDTH - 2 * widest) / ((high - low) or 1.0)
+    axes.set_xlim(low - widest / inch, high + widest / inch)
+    axes.set_ylim(-len(bars) + 0.4, 0.6)
+    _paint(sheet, axes, bars)
+    for row, (bar, text) in enumerate(zip(bars, numbers, strict=True)):
+        at = bar.start + bar.value + (0.05 if bar.value >= 0 else -0.05) / inch
+        side = "left" if bar.value >= 0 else "right"
+        artist = sheet.text(axes, at, -row, text, NOTE, ha=side, va="center_baseline", color=sheet.theme.muted)
+        background = {"facecolor": sheet.theme.ground, "linewidth": 0, "pad": 0.6 * sheet.scale}
+        artist.set(gid=f"value {bar.gid}", bbox=background, zorder=0.8)
+    sheet.ticks(axes, "y", [-row for row in range(len(bars))], [bar.label for bar in bars], BODY)
     return sheet.figure
 
 
-def _caption(explanation: Explanation, drawn: int, notes: tuple[str, ...]) -> tuple[str, ...]:
-    what = captions.drawn(explanation, drawn, "bars, to the right where both together raise f")
-    return (*captions.setting(explanation), " ".join([what, *notes]))
+def rows_of(explanation: Explanation, pairs: list[tuple[int, int, float]], letters: Lettering) -> list[Bar]:
+    """The rows, each starting where the one before ends; the last is the sum and starts at zero."""
+    called = [letters.legible(name) for name in names(explanation.units, 20)]
+    sums = contributions(explanation)
+    rows = [(f"{called[i]} · {called[j]}", 2 * value, f"{i} {j}", True) for i, j, value in pairs]
+    others = sum(value != 0 for *_, value in explanation.pairs()) - len(pairs)
+    if others:
+        label = f"{others} other pair{'s' if others > 1 else ''}"
+        rows.append((label, sums.pairs - sum(value for _, value, *_ in rows), "others", True))
+    rows.append(("units by themselves", sums.diagonal, "diagonal", False))
+    paper = explanation.quadrature.formulation == "paper"
+    rest = sums.difference - sums.total
+    if paper and not sums.complete and abs(rest) > _NEGLIGIBLE * sums.magnitude:
+        rows.append(("not computed", rest, "rest", False))
+    starts = accumulate((value for _, value, *_ in rows), initial=0.0)
+    bars = [Bar(label, value, start, gid, pair) for (label, value, gid, pair), start in zip(rows, starts, strict=False)]
+    total = bars[-1].start + bars[-1].value
+    return [*bars, Bar("sum ≈ f(x) − f(x′)" if paper else "sum", total, 0.0, "sum", pair=False)]
+
+
+def _paint(sheet: Sheet, axes: Axes, bars: list[Bar]) -> None:
+    """Bars of pairs in the colours of the scale, others grey; a thin line leads from each bar to the next."""
+    theme = sheet.theme
+    scale = Scale.of([bar.value for bar in bars if bar.pair], theme)
+    axes.axvline(0, color=theme.muted, linewidth=sheet.line(0.8), zorder=0.5)
+    for row, bar in enumerate(bars):
+        colour = scale.stroke(bar.value) if bar.pair and bar.value else theme.muted if bar.gid == "sum" else theme.apart
+        [patch] = axes.barh([-row], [bar.value], left=[bar.start], height=0.7, color=[colour], linewidth=0)
+        if not bar.pair and bar.gid != "sum":
+            patch.set(hatch="////", edgecolor=theme.muted, hatch_linewidth=sheet.line(0.5))
+        patch.set_gid(f"bar {bar.gid}")
+        if row + 1 < len(bars):
+            end = bar.start + bar.value
+            axes.plot([end, end], [-row - 0.35, -row - 0.65], color=theme.muted, linewidth=sheet.line(0.6))
+
+
+def _reading(explanation: Explanation, drawn: int, notes: tuple[str, ...]) -> captions.Reading:
+    count = captions.count_of_pairs(explanation, drawn)
+    what = "Each bar is what a pair adds (2 Γ) and starts where the one before ends."
+    if not drawn:
+        return captions.Reading(count, count, notes)
+    return captions.Reading(what, f"{count} {what} {captions.PAIR}", notes, captions.unit_of_f(explanation))

@@ -10,45 +10,45 @@ from ihcli.output.figures import captions
 from ihcli.output.figures.lettering import Lettering
 from ihcli.output.figures.panel import BAR_GAP, LABEL_LENGTH, Panel, bar_width, draw_bar, measure
 from ihcli.output.figures.scale import Scale
-from ihcli.output.figures.selection import MOST_UNITS, clustered, fewer, heaviest, off_diagonal
+from ihcli.output.figures.selection import CLUSTERED, MOST_UNITS, clustered, fewer, heaviest, off_diagonal, strongest_of
 from ihcli.output.figures.sheet import BODY, NOTE, Sheet, Words
 from ihcli.output.figures.style import Style, View
-from ihcli.results import Array, Explanation
+from ihcli.results import Array, Explanation, Unit
 from ihcli.wording import baseline, certificate, is_punctuation, number, prediction, shorten, target
 
 _SPAN, _FINEST, _BETWEEN = 3.6, 0.12, 0.25
 
 
 @dataclass(frozen=True, slots=True)
-class Matched:
-    """The units that both results have: their names and sides, and both matrices in the same order."""
+class MatchedMatrices:
+    """The units that two results share, in one order, with both matrices (U, U) of them."""
 
-    labels: list[str]
-    sides: list[str]
+    units: list[Unit]
     first: Array
     second: Array
     notes: tuple[str, ...]
+    """Sentences about what is left out or reordered."""
 
 
 def draw(first: Explanation, second: Explanation, style: Style, view: View) -> Figure:
     """First, second, and second minus first; raises `UsageError` where the two cannot be compared."""
+    require_comparable(first, second)
     matched = match(first, second, view)
-    difference = matched.second - matched.first
-    matrices = (matched.first, matched.second, difference)
+    matrices = (matched.first, matched.second, matched.second - matched.first)
     scale = Scale.of(np.concatenate([off_diagonal(m) for m in matrices]).tolist(), style.theme)
-    head = captions.heading(first, view)
+    words = Words(
+        captions.heading(first, view), _caption(first, second, scale, view, matched.notes), _warning(first, second)
+    )
     titles = _titles(first, second)
-    letters = Lettering.holding([head, *matched.labels, *(t for pair in titles for t in pair)], style.families)
-    labels = [letters.legible(label) or "␣" for label in matched.labels]
+    written = [*words.texts, *(unit.text for unit in matched.units), *(part for title in titles for part in title)]
+    letters = Lettering.holding(written, style.families)
+    labels = [letters.legible(shorten(unit.text, LABEL_LENGTH)) or "␣" for unit in matched.units]
     grid = measure(labels, letters, _SPAN, _FINEST)
     pitch = max(grid.side, 1.7) + _BETWEEN
     details = [letters.wrap(letters.legible(detail), NOTE, pitch - 0.1, lines=3) for _, detail in titles]
     step = letters.height(NOTE)
     above = 0.06 + step * max(map(len, details))
     width = grid.left + 2 * pitch + grid.side + bar_width(scale, letters)
-    words = Words(
-        head, _caption(first, second, scale, view, matched.notes) if view.caption else (), _warning(first, second)
-    )
     sheet = Sheet(width, grid.below + grid.side + above + letters.height(BODY), words, style, letters)
     sheet.figure.set_label("Integrated Hessians: comparison")
     for k, (matrix, (name, _)) in enumerate(zip(matrices, titles, strict=True)):
@@ -56,7 +56,7 @@ def draw(first: Explanation, second: Explanation, style: Style, view: View) -> F
         axes = sheet.axes(left, grid.below, grid.side, grid.side, ("first", "second", "difference")[k])
         panel = Panel(sheet, axes, matrix, grid, scale, view.diagonal)
         panel.draw(labels, labels if k == 0 else [])
-        panel.divide(matched.sides)
+        panel.divide([unit.side for unit in matched.units])
         x, y = sheet.body[0] + left, sheet.body[1] + grid.below + grid.side + above
         sheet.write(name, x, y, BODY, weight="bold", va="bottom").set_gid(f"title {k}")
         for row, line in enumerate(details[k], start=1):
@@ -66,8 +66,8 @@ def draw(first: Explanation, second: Explanation, style: Style, view: View) -> F
     return sheet.figure
 
 
-def match(first: Explanation, second: Explanation, view: View) -> Matched:
-    """Match units by side and offsets; raises `UsageError` for different texts, outputs, or no common unit."""
+def require_comparable(first: Explanation, second: Explanation) -> None:
+    """Raise `UsageError` for results of different texts or outputs."""
     if (first.text, first.text_pair) != (second.text, second.text_pair):
         message = (
             f"--kind compare needs two results of one text; these explain “{shorten(first.text, 40)}” and "
@@ -80,78 +80,75 @@ def match(first: Explanation, second: Explanation, view: View) -> Matched:
             "Explain both with the same --output."
         )
         raise UsageError(message)
-    keys = [{(u.side, u.start, u.end): k for k, u in enumerate(e.units)} for e in (first, second)]
-    common = [key for key in keys[0] if key in keys[1]]
+
+
+def match(first: Explanation, second: Explanation, view: View) -> MatchedMatrices:
+    """The units with the same side and offsets in both results, as `view` shows them; raises `UsageError` for none."""
+    places = [{(u.side, u.start, u.end): k for k, u in enumerate(e.units)} for e in (first, second)]
+    common = [place for place in places[0] if place in places[1]]
     if not common:
         message = "--kind compare: the two results have no unit in common. Explain both with the same --units."
         raise UsageError(message)
     notes = []
-    lost = len(keys[0]) + len(keys[1]) - 2 * len(common)
+    lost = len(places[0]) + len(places[1]) - 2 * len(common)
     if lost:
         notes.append(f"{lost} units that only one result has are left out.")
     if view.hide_punctuation:
-        words = [key for key in common if not is_punctuation(first.units[keys[0][key]])]
-        common = words or common
+        common = [place for place in common if not is_punctuation(first.units[places[0][place]])] or common
         notes.append("Punctuation is hidden.")
-    rows = [[k[key] for key in common] for k in keys]
-    blocks = [e.ih[np.ix_(row, row)] for e, row in zip((first, second), rows, strict=True)]
-    order = list(range(len(common)))
+    rows = [[positions[place] for place in common] for positions in places]
+    both = [e.ih[np.ix_(row, row)] for e, row in zip((first, second), rows, strict=True)]
+    order, more = _order(both[0], both[1], view)
+    both = [matrix[np.ix_(order, order)] for matrix in both]
+    if view.top is not None:
+        kept = strongest_of(np.fmax(np.abs(both[0]), np.abs(both[1])), view.top)
+        both = [np.where(kept | np.isnan(matrix), matrix, 0.0) for matrix in both]
+        more.append(f"Only the {view.top} pairs strongest in either are shown; the others are left blank.")
+    units = [first.units[rows[0][k]] for k in order]
+    return MatchedMatrices(units, both[0], both[1], (*notes, *more))
+
+
+def _order(first: Array, second: Array, view: View) -> tuple[list[int], list[str]]:
+    """Which rows are shown, in which order, and the notes about it."""
+    order, notes = list(range(len(first))), []
     if len(order) > MOST_UNITS:
         notes.append(fewer(len(order)))
-        order = heaviest(np.fmax(np.abs(blocks[0]), np.abs(blocks[1])), order)
+        order = heaviest(np.fmax(np.abs(first), np.abs(second)), order)
     if view.cluster:
-        order = clustered(np.abs(blocks[0]) + np.abs(blocks[1]), order)
-        notes.append("Units are reordered so that those that interact stand together.")
-    blocks = [block[np.ix_(order, order)] for block in blocks]
-    if view.top is not None:
-        kept = _strongest(np.fmax(np.abs(blocks[0]), np.abs(blocks[1])), view.top)
-        blocks = [np.where(kept | np.isnan(block), block, 0.0) for block in blocks]
-        notes.append(f"Only the {view.top} pairs strongest in either are shown; the others are left blank.")
-    units = [first.units[rows[0][k]] for k in order]
-    labels = [shorten(unit.text, LABEL_LENGTH) for unit in units]
-    return Matched(labels, [unit.side for unit in units], blocks[0], blocks[1], tuple(notes))
-
-
-def _strongest(strength: Array, count: int) -> np.ndarray[tuple[int, ...], np.dtype[np.bool_]]:
-    """True on the diagonal and at both entries of the `count` strongest pairs."""
-    rows, columns = np.triu_indices(len(strength), k=1)
-    values = np.nan_to_num(strength[rows, columns], nan=-1.0)
-    best = np.argsort(-values, kind="stable")[:count]
-    kept = np.eye(len(strength), dtype=bool)
-    kept[rows[best], columns[best]] = kept[columns[best], rows[best]] = True
-    return kept
+        order = clustered(np.abs(first) + np.abs(second), order)
+        notes.append(CLUSTERED)
+    return order, notes
 
 
 def _titles(first: Explanation, second: Explanation) -> list[tuple[str, str]]:
-    """A name for each panel, and what tells the first two apart."""
-    facts = [
+    """A name for each panel, and in which settings the two results differ."""
+    settings = [
         [captions.model(e), f"baseline {baseline(e)}", target(e), e.quadrature.formulation, prediction(e)]
         for e in (first, second)
     ]
-    differ = [k for k in range(len(facts[0])) if facts[0][k] != facts[1][k]]
-    details = ["; ".join(fact[k] for k in differ) or "same settings" for fact in facts]
+    differ = [k for k in range(len(settings[0])) if settings[0][k] != settings[1][k]]
+    details = ["; ".join(parts[k] for k in differ) or "same settings" for parts in settings]
     return [("A", details[0]), ("B", details[1]), ("B − A", "the difference")]
 
 
 def _warning(first: Explanation, second: Explanation) -> str | None:
-    bad = [f"{name} {certificate(e)[0]}" for name, e in (("A", first), ("B", second)) if not e.converged]
-    return " ".join(bad) or None
+    parts = [f"{name} {certificate(e)[0]}" for name, e in (("A", first), ("B", second)) if not e.converged]
+    return " ".join(parts) or None
 
 
 def _caption(
     first: Explanation, second: Explanation, scale: Scale, view: View, notes: tuple[str, ...]
 ) -> tuple[str, ...]:
-    lines = []
-    for name, e in (("A", first), ("B", second)):
-        run = captions.setting(e)
-        lines.append(f"{name}: {run[0]} {run[1]}")
-    shared = f"All three share one colour scale, ±{number(scale.limit)}, the largest entry off the diagonals."
+    """As `view` asks: two lines, or both results in full and how to read the panels."""
+    if view.caption == "none":
+        return ()
+    diagonal = "Grey: the diagonal, no interaction." if view.diagonal else "The diagonal is hidden."
     seen = off_diagonal(first.ih).any() or off_diagonal(second.ih).any()
-    reading = [
-        captions.CELL,
-        shared if seen else captions.nothing(first),
-        "Hatched: the diagonal, no interaction." if view.diagonal else "The diagonal, no interaction, is hidden.",
-        captions.signs(scale.theme),
-        *notes,
-    ]
-    return (*lines, " ".join(part for part in reading if part))
+    shared = f"All three share one colour scale, ±{number(scale.limit)}." if seen else captions.nothing(first)
+    named = (("A", first), ("B", second))
+    if view.caption == "short":
+        settings = [f"{name}: {captions.short_setting(e)} {captions.converged(e)}" for name, e in named]
+        return (*settings, " ".join([shared, diagonal, *notes]))
+    settings = [f"{name}: {' '.join(captions.full_setting(e))}" for name, e in named]
+    reading = [captions.PAIR, shared, diagonal, captions.signs(scale.theme), *notes]
+    return (*settings, " ".join(part for part in reading if part))

@@ -1,4 +1,4 @@
-"""The matrix Γ as a heatmap, its diagonal apart, with the units' Integrated Gradients as bars above it."""
+"""The matrix Γ as a heatmap, with the units' Integrated Gradients as bars above their columns."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -10,9 +10,9 @@ from ihcli.output.figures.panel import BAR_GAP, LABEL_LENGTH, Panel, bar_width, 
 from ihcli.output.figures.scale import Scale
 from ihcli.output.figures.selection import Selection, blanked, off_diagonal, select
 from ihcli.output.figures.sheet import NOTE, Sheet
-from ihcli.output.figures.style import Style, View
+from ihcli.output.figures.style import Style, Theme, View
 from ihcli.results import Array, Explanation
-from ihcli.wording import shorten
+from ihcli.wording import Digits, shorten, target
 
 _SPAN, _TALLEST_BAR = 7.0, 4.0
 _STRIP, _STRIP_GAP = 0.62, 0.1
@@ -22,15 +22,19 @@ def draw(explanation: Explanation, style: Style, view: View) -> Figure:
     """The heatmap of one result."""
     chosen = select(explanation, view)
     matrix = blanked(explanation, chosen.units, view.top)
-    head = captions.heading(explanation, view)
-    letters = Lettering.holding([head, *(unit.text for unit in explanation.units)], style.families)
+    ig = explanation.ig[list(chosen.units)]
+    exponent = Digits.of([*matrix[~np.isnan(matrix)].tolist(), *ig.tolist()]).exponent
+    scale = Scale(Digits.of(off_diagonal(matrix).tolist()).limit, style.theme, exponent)
+    bars = Scale(Digits.of(ig.tolist()).limit, style.theme, exponent)
+    reading = _reading(explanation, view, chosen, style.theme)
+    words = captions.words(explanation, view, captions.heading(explanation, view), reading)
+    letters = Lettering.holding(
+        [*words.texts, target(explanation), *(unit.text for unit in explanation.units)], style.families
+    )
     labels = [letters.legible(shorten(explanation.units[u].text, LABEL_LENGTH)) or "␣" for u in chosen.units]
     grid = measure(labels, letters, _SPAN)
-    scale = Scale.of(off_diagonal(matrix).tolist(), style.theme)
-    ig = explanation.ig[list(chosen.units)]
-    left = max(grid.left, _strip_width(ig, Scale.of(ig.tolist(), style.theme), letters))
+    left = max(grid.left, _strip_width(ig, bars, letters))
     height = grid.below + grid.side + _STRIP_GAP + _STRIP
-    words = captions.words(explanation, view, head, _caption(explanation, view, chosen, scale))
     sheet = Sheet(left + grid.side + bar_width(scale, letters), height, words, style, letters)
     sheet.figure.set_label("Integrated Hessians: heatmap")
     axes = sheet.axes(left, grid.below, grid.side, grid.side, "matrix")
@@ -38,21 +42,21 @@ def draw(explanation: Explanation, style: Style, view: View) -> Figure:
     panel.draw(labels, labels)
     panel.divide([explanation.units[u].side for u in chosen.units])
     strip = sheet.axes(left, grid.below + grid.side + _STRIP_GAP, grid.side, _STRIP, "ig")
-    _draw_strip(sheet, strip, ig)
+    _draw_strip(sheet, strip, ig, bars)
     corner = (left + grid.side + BAR_GAP, grid.below)
-    draw_bar(sheet, corner, min(grid.side, _TALLEST_BAR), scale, explanation.target.output)
+    draw_bar(sheet, corner, min(grid.side, _TALLEST_BAR), scale, target(explanation))
     return sheet.figure
 
 
 def _strip_width(ig: Array, scale: Scale, letters: Lettering) -> float:
+    """Width of what stands to the left of the bars."""
     numbers = max(letters.width(scale.label(float(v)), NOTE) for v in (ig.max(), ig.min(), 0.0))
     return letters.width("IG" + scale.power, NOTE) + numbers + 0.2
 
 
-def _draw_strip(sheet: Sheet, axes: Axes, ig: Array) -> None:
-    """IG_u as bars over the columns: each is the sum of its column, diagonal included."""
+def _draw_strip(sheet: Sheet, axes: Axes, ig: Array, scale: Scale) -> None:
+    """IG_u as a bar over its column: the sum of the column, diagonal included."""
     theme = sheet.theme
-    scale = Scale.of(ig.tolist(), theme)
     for u, value in enumerate(ig.tolist()):
         bar = axes.bar(u + 0.5, value, width=0.72, color=theme.colours.rgb(0.7 if value > 0 else -0.7), linewidth=0)[0]
         bar.set_gid(f"ig {u}")
@@ -61,7 +65,7 @@ def _draw_strip(sheet: Sheet, axes: Axes, ig: Array) -> None:
     span = high - low or 1.0
     axes.set_xlim(0, len(ig))
     axes.set_ylim(low - 0.08 * span, high + 0.08 * span)
-    # An extreme closer to zero than a line of letters would cover zero's own label.
+    # The label of an extreme near zero would cover the label of zero.
     at = sorted({0.0, *(v for v in (low, high) if abs(v) > 0.3 * span)})
     sheet.ticks(axes, "y", at, [scale.label(v) for v in at], NOTE, color=theme.muted, length=2.0, pad=2.0)
     numbers = max(sheet.letters.width(scale.label(v), NOTE) for v in at)
@@ -72,27 +76,19 @@ def _draw_strip(sheet: Sheet, axes: Axes, ig: Array) -> None:
     label.set(ha="right", va="center", color=theme.muted, parse_math=False, gid="strip label")
 
 
-def _caption(explanation: Explanation, view: View, chosen: Selection, scale: Scale) -> tuple[str, ...]:
-    reading = [captions.CELL]
-    if off_diagonal(explanation.ih).any():
-        span = f"±{scale.label(scale.limit)}{scale.power}"
-        reading.append(
-            f"Colours span {span}, the largest interaction off the diagonal; the background's colour is zero."
-        )
-    else:
-        reading.append(captions.nothing(explanation))
-    if view.diagonal:
-        reading.append(
-            "Hatched: the diagonal, a unit's effect on itself, no interaction; colours stop at the scale's ends."
-        )
-    else:
-        reading.append("The diagonal, no interaction, is hidden.")
-    reading.append("Bars: Integrated Gradients, the sum of each column.")
+def _reading(explanation: Explanation, view: View, chosen: Selection, theme: Theme) -> captions.Reading:
+    notes = list(chosen.notes)
     if np.isnan(explanation.ih).any():
-        reading.append("Grey cells off the diagonal were not computed.")
+        notes.append("Grey cells off the diagonal were not computed.")
     if view.top is not None:
-        reading.append(f"Only the {view.top} strongest pairs are shown; the others are left blank.")
-    return (
-        *captions.setting(explanation),
-        " ".join(part for part in (*reading, captions.signs(scale.theme), *chosen.notes) if part),
+        notes.append(f"Only the {view.top} strongest pairs are shown; the others are left blank.")
+    if not off_diagonal(explanation.ih).any():
+        notes.append(captions.nothing(explanation))
+    diagonal = "Grey: units by themselves." if view.diagonal else "The diagonal is hidden."
+    full = (
+        "A cell Γᵤᵥ is the interaction of the units of its row and its column; zero has the background's colour. "
+        f"{captions.PAIR} {diagonal} Bars: Integrated Gradients, the sum of each column with its diagonal. "
+        f"{captions.signs(theme)}"
     )
+    short = f"Both cells of a pair count. {diagonal} Bars: column sums."
+    return captions.Reading(short, full, notes)

@@ -1,6 +1,5 @@
 """One matrix as a panel of coloured cells, with its labels and its colour bar."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -16,7 +15,6 @@ from ihcli.wording import MINUS
 LABEL_LENGTH = 22
 BAR_GAP, BAR = 0.16, 0.14
 _LARGEST_CELL, _FINE_CELL = 0.95, 0.3
-_INSET = (0.84, 0.62)
 _LEAST_VALUE, _LARGEST_VALUE = 5.0, 9.0
 _SIGN_FROM = 0.1
 """Where values do not fit, a printed cell is marked as negative from this share of the limit on."""
@@ -33,7 +31,9 @@ class Grid:
     turn: int
     """Degrees that the column labels are turned by."""
     left: float
+    """Room for the labels of rows."""
     below: float
+    """Room for the labels of columns."""
 
     @property
     def side(self) -> float:
@@ -54,7 +54,7 @@ def measure(labels: list[str], letters: Lettering, span: float, finest: float = 
 
 @dataclass(frozen=True, slots=True)
 class Panel:
-    """A matrix (U, U) to be drawn on `axes`: NaN is not known, 0 is the ground."""
+    """A matrix (U, U) to be drawn on `axes`: NaN was not computed, zero has the background's colour."""
 
     sheet: Sheet
     axes: Axes
@@ -64,7 +64,7 @@ class Panel:
     diagonal: bool
 
     def draw(self, columns: list[str], rows: list[str]) -> None:
-        """Cells as an image, values where they fit, the diagonal inset on hatched ground, labels at two sides."""
+        """Cells as an image, values where they fit, labels at two sides."""
         count, axes = self.grid.count, self.axes
         shown = np.array(self.matrix)
         np.fill_diagonal(shown, np.nan)
@@ -85,53 +85,52 @@ class Panel:
             self.sheet.ticks(axes, "y", centres, rows, self.grid.label)
 
     def divide(self, sides: list[str]) -> None:
-        """A strong line between the units of a text and of its pair, when they stand in order."""
+        """A strong line between the units of a text and those of its pair, unless the units were reordered."""
         changes = [k for k in range(1, len(sides)) if sides[k] != sides[k - 1]]
         if len(changes) == 1:
             for line in (self.axes.axhline, self.axes.axvline):
                 line(changes[0], color=self.sheet.theme.ink, linewidth=self.sheet.line(1.2), zorder=2.5)
 
     def _draw_diagonal(self) -> None:
-        theme, line = self.sheet.theme, self.sheet.line
-        width, height = _INSET
-        hatch = "////" if self.diagonal else None
-        for k, value in enumerate(self.matrix.diagonal().tolist()):
-            frame = Rectangle((k, k), 1, 1, facecolor=theme.apart, edgecolor=theme.line, linewidth=0, hatch=hatch)
-            frame.set(gid="diagonal", zorder=1.2, hatch_linewidth=line(0.5))
-            self.axes.add_patch(frame)
-            if self.diagonal and not math.isnan(value):
-                corner = (k + (1 - width) / 2, k + (1 - height) / 2)
-                inset = Rectangle(corner, width, height, facecolor=self.scale.colour(value), edgecolor=theme.muted)
-                inset.set(gid="diagonal value", zorder=1.3, linewidth=line(0.6))
-                self.axes.add_patch(inset)
+        """Grey hatched cells: a unit's own entry is no interaction, so it has no colour of the scale."""
+        theme = self.sheet.theme
+        for k in range(self.grid.count):
+            cell = Rectangle((k, k), 1, 1, facecolor=theme.apart, edgecolor=theme.line, linewidth=0, hatch="////")
+            cell.set(gid="diagonal", zorder=1.2, hatch_linewidth=self.sheet.line(0.5))
+            self.axes.add_patch(cell)
 
     def _draw_values(self) -> None:
         """Every value when the widest one fits its cell at a legible size; else, for print, the minus signs alone."""
         places = [(int(u), int(v)) for u, v in np.argwhere(~np.isnan(self.matrix)) if self.diagonal or u != v]
-        if not places:
-            return
         size = self._value_size([float(self.matrix[place]) for place in places])
         for u, v in places:
-            value = float(self.matrix[u, v])
-            if size is not None:
-                text = self.scale.label(value)
-            elif self.sheet.theme.signs and value < -_SIGN_FROM * self.scale.limit:
-                text = MINUS
-            else:
+            text, colour = self._written(float(self.matrix[u, v]), own=u == v, values=size is not None)
+            if not text:
                 continue
             points = size or min(7.0, 0.6 * 72 * self.grid.cell)
-            colour = self.scale.ink(value)
-            if self.scale.label(value) == self.scale.label(0.0):
-                colour = self.sheet.theme.muted
             artist = self.sheet.text(self.axes, v + 0.5, u + 0.5, text, points, ha="center", va="center", color=colour)
             artist.set(gid=f"value {u} {v}", zorder=2)
+            if u == v:  # letters stay legible on the hatching
+                background = {"facecolor": self.sheet.theme.apart, "linewidth": 0, "pad": 1.5 * self.sheet.scale}
+                artist.set_bbox(background)
+
+    def _written(self, value: float, *, own: bool, values: bool) -> tuple[str, str]:
+        """What stands in a cell, its value or for print its minus sign, and the ink."""
+        if values:
+            text = self.scale.label(value)
+            muted = own or text == self.scale.label(0.0)
+            return text, self.sheet.theme.muted if muted else self.scale.ink(value)
+        negative = self.sheet.theme.signs and not own and value < -_SIGN_FROM * self.scale.limit
+        return MINUS if negative else "", self.scale.ink(value)
 
     def _value_size(self, values: list[float]) -> float | None:
         """Points at which every value fits, None where that is not legible."""
+        if not values:
+            return None
         letters = self.sheet.letters
         largest = min(_LARGEST_VALUE, 0.42 * 72 * self.grid.cell)
         widest = max(letters.width(text, largest) for text in {self.scale.label(value) for value in values})
-        room = (_INSET[0] if self.diagonal else 0.92) * 0.92 * self.grid.cell
+        room = 0.84 * self.grid.cell
         size = min(largest, largest * room / widest)
         return size if size >= _LEAST_VALUE else None
 
@@ -142,7 +141,7 @@ def bar_width(scale: Scale, letters: Lettering) -> float:
 
 
 def draw_bar(sheet: Sheet, corner: tuple[float, float], height: float, scale: Scale, of: str) -> None:
-    """The colour bar of interactions in units `of` f, lower left corner at body inches `corner`, limits symmetric."""
+    """The colour bar of interactions, named `of` what f is; its lower left corner is at body inches `corner`."""
     x, y = corner
     axes = sheet.axes(x, y, BAR, height, "scale")
     limit = scale.limit
@@ -155,6 +154,7 @@ def draw_bar(sheet: Sheet, corner: tuple[float, float], height: float, scale: Sc
     for spine in axes.spines.values():
         spine.set(visible=True, color=sheet.theme.line, linewidth=sheet.line(0.6))
     left = sheet.body[0] + x + BAR + 0.08 + _widest(scale, sheet.letters) + 0.05
+    of = sheet.letters.legible(of)
     wordings = (f"interaction Γ ({of}){scale.power}", f"Γ ({of}){scale.power}", f"Γ{scale.power}")
     text = next((w for w in wordings if sheet.letters.width(w, NOTE) <= height), wordings[-1])
     artist = sheet.write(text, left, sheet.body[1] + y + height / 2, NOTE, color=sheet.theme.muted)

@@ -1,9 +1,9 @@
 """Which units and pairs a figure shows, and in which order."""
 
-import math
 from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ihcli.errors import UsageError
 from ihcli.output.figures.style import View
@@ -11,24 +11,27 @@ from ihcli.results import Array, Explanation
 from ihcli.wording import is_punctuation
 
 MOST_UNITS = 100
-"""A matrix of more units is not read on any page: it shows those of the strongest pairs."""
+"""A matrix of more units cannot be read: only the units of the strongest pairs are shown."""
+CLUSTERED = "Units are reordered so that those that interact are neighbours."
 _FAINT = 0.02
-"""Pairs below this share of the strongest are drawn only when asked for."""
+"""Single pairs below this share of the strongest are drawn only when `top` asks for them."""
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Positions of the units shown, in the order shown, and sentences that say what is not."""
+    """The units that a figure shows."""
 
     units: tuple[int, ...]
+    """Positions in the order shown."""
     notes: tuple[str, ...]
+    """Sentences about what is left out or reordered."""
 
 
 def select(explanation: Explanation, view: View, *, matrix: bool = True) -> Selection:
-    """The units whose pairs `view` shows of one result; without a `matrix` the text keeps its order and its marks."""
-    everything = range(len(explanation.units))
-    shown = [u for u in everything if not (view.hide_punctuation and is_punctuation(explanation.units[u]))]
-    shown = shown or list(everything)
+    """The units whose pairs `view` shows; a figure without a `matrix` keeps the text as it is."""
+    shown = list(range(len(explanation.units)))
+    if view.hide_punctuation:
+        shown = [u for u in shown if not is_punctuation(explanation.units[u])] or shown
     notes = []
     if len(shown) < len(explanation.units):
         marks = f"{len(explanation.units) - len(shown)} units of punctuation"
@@ -38,21 +41,23 @@ def select(explanation: Explanation, view: View, *, matrix: bool = True) -> Sele
         shown = heaviest(explanation.ih, shown)
     if view.cluster and matrix:
         shown = clustered(explanation.ih, shown)
-        notes.append("Units are reordered so that those that interact stand together.")
+        notes.append(CLUSTERED)
     return Selection(tuple(shown), tuple(notes))
 
 
 def strongest(explanation: Explanation, units: tuple[int, ...], count: int | None) -> list[tuple[int, int, float]]:
-    """The strongest `count` pairs among `units`, all of them for None; a pair of exactly zero is no pair."""
+    """The strongest `count` pairs among `units`, all of them for None; pairs whose entry is zero are left out."""
     if count is not None and count < 1:
         message = f"--top {count} shows nothing. Give 1 or more."
         raise UsageError(message)
-    among = set(units)
-    return [(i, j, v) for i, j, v in explanation.pairs() if v != 0 and i in among and j in among][:count]
+    allowed = set(units)
+    return [(i, j, v) for i, j, v in explanation.pairs() if v != 0 and {i, j} <= allowed][:count]
 
 
-def telling(explanation: Explanation, units: tuple[int, ...], view: View, most: int) -> list[tuple[int, int, float]]:
-    """The pairs that a drawing of single pairs shows: `view.top`, or `most` without those far below the first."""
+def drawn_pairs(
+    explanation: Explanation, units: tuple[int, ...], view: View, most: int
+) -> list[tuple[int, int, float]]:
+    """The pairs that are drawn one by one: `view.top`, or `most` without those far weaker than the strongest."""
     if view.top is not None:
         return strongest(explanation, units, view.top)
     pairs = strongest(explanation, units, most)
@@ -68,6 +73,16 @@ def blanked(explanation: Explanation, units: tuple[int, ...], top: int | None) -
             kept[i, j] = kept[j, i] = True
         matrix = np.where(kept, matrix, 0.0)
     return matrix[np.ix_(units, units)]
+
+
+def strongest_of(strength: Array, count: int) -> NDArray[np.bool_]:
+    """True on the diagonal and at both entries of the `count` strongest pairs of a symmetric matrix (U, U)."""
+    rows, columns = np.triu_indices(len(strength), k=1)
+    values = np.nan_to_num(strength[rows, columns], nan=-1.0)
+    best = np.argsort(-values, kind="stable")[:count]
+    kept = np.eye(len(strength), dtype=bool)
+    kept[rows[best], columns[best]] = kept[columns[best], rows[best]] = True
+    return kept
 
 
 def off_diagonal(matrix: Array) -> Array:
@@ -95,21 +110,15 @@ def fewer(units: int) -> str:
 
 
 def clustered(matrix: Array, units: list[int]) -> list[int]:
-    """`units` reordered by average-linkage clustering of |Γ|: two groups that interact most are joined first.
+    """`units` reordered by average-linkage clustering: the two groups with the largest mean |Γ| are joined first.
 
-    Of two joined groups, the one that starts earlier in the text stands first, so that an order says as much of the
-    text as it can.
+    Of two joined groups, the one that starts earlier in the text comes first.
     """
     strength = np.abs(np.nan_to_num(matrix[np.ix_(units, units)]))
     groups = [[k] for k in range(len(units))]
     while len(groups) > 1:
-        best = (-math.inf, 0, 1)
-        for a in range(len(groups)):
-            for b in range(a + 1, len(groups)):
-                mean = float(strength[np.ix_(groups[a], groups[b])].mean())
-                best = max(best, (mean, -a, -b)) if best[0] != -math.inf else (mean, -a, -b)
-        a, b = -best[1], -best[2]
-        first, second = sorted((groups[a], groups[b]), key=min)
-        groups = [group for k, group in enumerate(groups) if k not in {a, b}]
-        groups.append(first + second)
+        pairs = [(a, b) for a in range(len(groups)) for b in range(a + 1, len(groups))]
+        a, b = max(pairs, key=lambda pair: float(strength[np.ix_(groups[pair[0]], groups[pair[1]])].mean()))
+        joined = [unit for group in sorted((groups[a], groups[b]), key=min) for unit in group]
+        groups = [*(group for k, group in enumerate(groups) if k not in {a, b}), joined]
     return [units[k] for k in groups[0]]

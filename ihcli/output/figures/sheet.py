@@ -1,79 +1,100 @@
-"""The sheet that a figure is drawn on: everything placed in inches, header above, caption below, saved with words.
+"""The sheet that a figure is drawn on: heading above, legend and caption below, everything placed in inches.
 
-A sheet is laid out at its natural size; when another size is asked for, lengths, letters and lines all shrink or grow
-by one factor, so that nothing is ever cut off.
+A sheet is laid out at its natural size. When another size is asked for, lengths, letters and lines shrink or grow by
+one factor, so that nothing is cut off.
 """
 
-import io
-import math
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any, Literal
-from xml.sax.saxutils import quoteattr
 
-import matplotlib as mpl
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ihcli.errors import UsageError
-from ihcli.file_writing import write_atomically
-from ihcli.output.figures.lettering import UNHINTED, Lettering
+from ihcli.output.figures import legend
+from ihcli.output.figures.lettering import Lettering
 from ihcli.output.figures.style import Style, Theme
 
 MARGIN = 0.22
 TITLE, BODY, NOTE = 12.0, 9.0, 7.5
-_SMALLEST, _LEAST_WIDTH = 2.5, 4.6
-_SAFE = 0.95  # whoever draws the figure other than by `encode` gets hinted letters, a few percent wider
-_MOST_PIXELS = 32768
-FORMATS = ("png", "svg", "pdf")
-_OPEN_SVG = b"<svg "
+_SMALLEST, _LEAST_WIDTH = 2.5, 5.4
+_SAFE = 0.95  # who draws the figure other than by `encode` gets hinted letters, a few percent wider
+_ABOVE_CAPTION = 0.1
+_HEADING_LINES = 2
 
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """What stands around the drawing: a heading, a warning under it when there is one, and the caption's sentences."""
+    """What stands around the drawing."""
 
     heading: str
     caption: tuple[str, ...]
+    """Paragraphs."""
     warning: str | None = None
+    """Stands under the heading."""
+    legend_items: tuple[legend.LegendItem, ...] = ()
+
+    @property
+    def texts(self) -> tuple[str, ...]:
+        """Everything that is written: the figure's fonts must hold it."""
+        return (self.heading, *self.caption, self.warning or "", *legend.texts_of(self.legend_items))
+
+
+@dataclass(frozen=True, slots=True)
+class _HeaderLine:
+    """One line of the heading or the warning."""
+
+    text: str
+    size: float
+    kind: Literal["heading", "warning"]
+    step: float
+    """From its upper edge to that of the next line."""
 
 
 class Sheet:
-    """A figure with its header and caption drawn and a body of `width` × `height` inches left free."""
+    """A figure with its heading, legend and caption drawn, and a body of `width` × `height` inches left free."""
 
     def __init__(self, width: float, height: float, words: Words, style: Style, letters: Lettering) -> None:
-        """Lay the sheet out around a body; header and caption are given some inches even where the body is narrower."""
+        """Lay the sheet out around a body; a narrow body is centred."""
         self.theme: Theme = style.theme
         self.letters = letters
         inner = max(width, _LEAST_WIDTH)
         header = self._header(words, inner)
+        rows = legend.rows_of(words.legend_items, letters, inner)
         caption = [line for s in words.caption for line in letters.wrap(letters.legible(s), NOTE, _SAFE * inner)]
-        self._top = sum(step for _, _, _, _, step in header)
-        below = 0.1 + len(caption) * letters.height(NOTE) if caption else 0.0
-        natural = (inner + 2 * MARGIN, height + self._top + below + 2 * MARGIN)
-        size = style.size or natural
-        self.scale = min(size[0] / natural[0], size[1] / natural[1])
-        if self.scale * NOTE < _SMALLEST:
-            least_size = tuple(side * _SMALLEST / NOTE for side in natural)
-            message = (
-                f"--size {size[0]:g}x{size[1]:g} inches is too small: letters would be under {_SMALLEST} points. This "
-                f"figure needs at least {least_size[0] + 0.05:.1f}x{least_size[1] + 0.05:.1f}."
-            )
-            raise UsageError(message)
-        self.size = size
-        self._offset = tuple((side - self.scale * own) / 2 for side, own in zip(size, natural, strict=True))
-        self.figure = Figure(figsize=size, facecolor=self.theme.ground)
+        above = sum(line.step for line in header)
+        of_caption = _ABOVE_CAPTION + len(caption) * letters.height(NOTE) if caption else 0.0
+        below = of_caption + (legend.ABOVE + len(rows) * legend.ROW if rows else 0.0)
+        self._natural = (inner + 2 * MARGIN, height + above + below + 2 * MARGIN)
+        self.size = style.size or self._natural
+        self.scale = self._fitting_scale()
+        self._offset = tuple((s - self.scale * own) / 2 for s, own in zip(self.size, self._natural, strict=True))
+        self.figure = Figure(figsize=self.size, facecolor=self.theme.ground)
         FigureCanvasAgg(self.figure)
         self.body = (MARGIN + (inner - width) / 2, MARGIN + below)
-        self._natural = natural
         self._draw_header(header)
-        top = MARGIN + below - 0.1
+        for k, row in enumerate(rows):
+            for x, item in row:
+                item.draw(self, MARGIN + x, MARGIN + below - legend.ABOVE - (k + 0.5) * legend.ROW)
+        top = MARGIN + of_caption - _ABOVE_CAPTION
         for k, line in enumerate(caption):
-            self.write(line, MARGIN, top - k * letters.height(NOTE), NOTE, color=self.theme.muted, va="top")
+            text = self.write(line, MARGIN, top - k * letters.height(NOTE), NOTE, color=self.theme.muted, va="top")
+            text.set_gid("caption")
+
+    def _fitting_scale(self) -> float:
+        """The factor by which the natural size fits the size asked for; raises `UsageError` where it is too small."""
+        scale = min(self.size[0] / self._natural[0], self.size[1] / self._natural[1])
+        if scale * NOTE < _SMALLEST:
+            least = tuple(side * _SMALLEST / NOTE for side in self._natural)
+            message = (
+                f"--size {self.size[0]:g}x{self.size[1]:g} inches is too small: letters would be under {_SMALLEST} "
+                f"points. This figure needs at least {least[0] + 0.05:.1f}x{least[1] + 0.05:.1f}."
+            )
+            raise UsageError(message)
+        return scale
 
     def axes(self, x: float, y: float, width: float, height: float, label: str) -> Axes:
         """Axes at inches (x, y) from the body's lower left corner, without frame or ticks."""
@@ -112,7 +133,7 @@ class Sheet:
     def ticks(
         self, axes: Axes, which: Literal["x", "y"], at: Sequence[float], labels: Sequence[str], size: float, **more: Any
     ) -> None:
-        """Tick labels as written, `more` going to the letters; tick marks only where `length` asks."""
+        """Tick labels as written; `length` draws tick marks, `pad` moves the labels, the rest styles their letters."""
         axis = axes.xaxis if which == "x" else axes.yaxis
         length = more.pop("length", 0.0)
         pad = more.pop("pad", 3.0)
@@ -125,78 +146,30 @@ class Sheet:
             label.set_fontproperties(self.letters.font(size * self.scale))
 
     def _place(self, x: float, y: float) -> tuple[float, float]:
+        """Inches from the sheet's lower left corner as shares of its size."""
         return (
             (self._offset[0] + self.scale * x) / self.size[0],
             (self._offset[1] + self.scale * y) / self.size[1],
         )
 
-    def _header(self, words: Words, width: float) -> list[tuple[str, float, str, str, float]]:
-        """Lines of (text, size, weight, kind, height)."""
+    def _header(self, words: Words, width: float) -> list[_HeaderLine]:
+        """The lines above the body."""
         letters = self.letters
-        lines = letters.wrap(letters.legible(words.heading), TITLE, _SAFE * width, "bold", lines=2)
-        found = [(line, TITLE, "bold", "heading", letters.height(TITLE)) for line in lines]
-        if words.warning is not None:
-            warned = letters.wrap(letters.legible(words.warning), BODY, _SAFE * width - 0.16, "bold")
-            found += [(line, BODY, "bold", "warning", letters.height(BODY)) for line in warned]
-        if found:
-            text, size, weight, kind, step = found[-1]
-            found[-1] = (text, size, weight, kind, step + 0.12)
-        return found
+        heading = letters.wrap(letters.legible(words.heading), TITLE, _SAFE * width, "bold", lines=_HEADING_LINES)
+        warning = letters.wrap(letters.legible(words.warning or ""), BODY, _SAFE * width - 0.16, "bold")
+        lines = [_HeaderLine(text, TITLE, "heading", letters.height(TITLE)) for text in heading]
+        lines += [_HeaderLine(text, BODY, "warning", letters.height(BODY)) for text in warning]
+        if lines:
+            last = lines.pop()
+            lines.append(_HeaderLine(last.text, last.size, last.kind, last.step + 0.12))
+        return lines
 
-    def _draw_header(self, header: list[tuple[str, float, str, str, float]]) -> None:
+    def _draw_header(self, header: list[_HeaderLine]) -> None:
         y = self._natural[1] - MARGIN
-        for text, size, weight, kind, step in header:
-            warned = kind == "warning"
-            artist = self.write(
-                text,
-                MARGIN + (0.08 if warned else 0.0),
-                y - (0.02 if warned else 0.0),
-                size,
-                weight=weight,
-                va="top",
-                color=self.theme.warning if warned else self.theme.ink,
-            )
-            artist.set_gid(kind)
-            y -= step
-
-
-def encode(figure: Figure, file_format: str, dpi: int, alternative: str) -> bytes:
-    """The figure as PNG, SVG or PDF, the same bytes every time, with its alternative text in the metadata."""
-    title = str(figure.get_label()) or "Integrated Hessians"
-    metadata: dict[str, dict[str, Any]] = {
-        "png": {"Title": title, "Description": alternative, "Software": "ih"},
-        "svg": {"Title": title, "Description": alternative, "Creator": "ih", "Date": None},
-        "pdf": {"Title": title, "Subject": alternative, "Creator": "ih", "CreationDate": None},
-    }
-    stream = io.BytesIO()
-    fixed: dict[Any, Any] = {"svg.hashsalt": "ih", "svg.fonttype": "path", "pdf.fonttype": 42, "text.usetex": False}
-    with mpl.rc_context({**fixed, **UNHINTED}):
-        figure.savefig(
-            stream, format=file_format, dpi=dpi, metadata=metadata[file_format], facecolor=figure.get_facecolor()
-        )
-    content = stream.getvalue()
-    if file_format == "svg":
-        spoken = f'role="img" aria-label={quoteattr(alternative)} '.encode()
-        content = content.replace(_OPEN_SVG, _OPEN_SVG + spoken, 1)
-    return content
-
-
-def save(figure: Figure, path: str | os.PathLike[str], dpi: int, alternative: str) -> Path:
-    """Write the figure to `path` in the format of its suffix, whole or not at all.
-
-    Raises `UsageError` for another suffix and `OutputError` where it cannot be written.
-    """
-    file = Path(path)
-    file_format = file.suffix.lower().removeprefix(".")
-    if file_format not in FORMATS:
-        message = f"{file}: a figure is written as .png, .svg or .pdf, not {file.suffix or 'without suffix'!r}."
-        raise UsageError(message)
-    width, height = (math.ceil(side * dpi) for side in figure.get_size_inches())
-    if file_format == "png" and max(width, height) > _MOST_PIXELS:
-        message = (
-            f"{width}x{height} are too many pixels for a PNG, of at most {_MOST_PIXELS} a side. Lower --dpi or --size, "
-            "or write a .pdf or .svg, which have no pixels."
-        )
-        raise UsageError(message)
-    write_atomically(file, encode(figure, file_format, dpi, alternative))
-    return file
+        for line in header:
+            warned = line.kind == "warning"
+            x, down = (MARGIN + 0.08, 0.02) if warned else (MARGIN, 0.0)
+            colour = self.theme.warning if warned else self.theme.ink
+            artist = self.write(line.text, x, y - down, line.size, weight="bold", va="top", color=colour)
+            artist.set_gid(line.kind)
+            y -= line.step

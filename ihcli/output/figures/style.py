@@ -4,10 +4,13 @@ import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Final
+from typing import Final, Literal, get_args
 
 from ihcli.errors import UsageError
 from ihcli.palette import DARK, LIGHT, Diverging
+
+Caption = Literal["short", "full", "none"]
+CAPTIONS: Final[tuple[Caption, ...]] = get_args(Caption)
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,13 +23,13 @@ class Theme:
     muted: str
     line: str
     apart: str
-    """Ground of what is not an interaction: the diagonal, and entries that were not computed."""
+    """Colour of cells that are no interaction: the diagonal, and entries that were not computed."""
     warning: str
     signs: bool = False
 
     @property
     def ground(self) -> str:
-        """The background, which is also the colour of zero."""
+        """The background's colour, which is also that of zero."""
         return self.colours.ground
 
 
@@ -50,19 +53,18 @@ class Style:
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """What is shown of a result.
-
-    `top` blanks all but the K strongest pairs (heatmap, compare) or says how many are drawn (the rest); `cluster` puts
-    units that interact beside each other; `heading` replaces the text above the figure; without `caption` the figure
-    carries none (a paper has its own), but one that did not converge still says so.
-    """
+    """What a figure shows of a result."""
 
     hide_punctuation: bool = False
     top: int | None = None
+    """Show only the K strongest pairs: a matrix leaves the other cells blank, other figures leave the pairs out."""
     cluster: bool = False
+    """Order the units so that those that interact are neighbours."""
     diagonal: bool = True
     heading: str | None = None
-    caption: bool = True
+    """Replaces the text above the figure."""
+    caption: Caption = "short"
+    """`short`: two lines. `full`: with model and certificate. A result that did not converge is marked with any."""
 
 
 def theme(name: str) -> Theme:
@@ -71,6 +73,15 @@ def theme(name: str) -> Theme:
         message = f"--theme {name!r} is not known. Use {', '.join(THEMES)}."
         raise UsageError(message)
     return THEMES[name]
+
+
+def caption(name: str) -> Caption:
+    """The caption of that name; raises `UsageError`."""
+    for known in CAPTIONS:
+        if name == known:
+            return known
+    message = f"--caption {name!r} is not known. Use {', '.join(CAPTIONS)}."
+    raise UsageError(message)
 
 
 def parse_size(text: str) -> tuple[float, float]:

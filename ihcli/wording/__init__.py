@@ -1,0 +1,23 @@
+"""A result in words and its numbers as text, the same in the terminal, under a figure, in the report and a notebook."""
+
+from ihcli.wording.numbers import MINUS, UNKNOWN, Digits, digits_together, number, percent
+from ihcli.wording.sentences import (
+    Contributions,
+    baseline,
+    certificate,
+    contributions,
+    direction,
+    entries_cancel,
+    largest,
+    meaning_of_one,
+    prediction,
+    setting,
+    target,
+)
+from ihcli.wording.units import is_punctuation, names, shorten
+
+__all__ = [
+    "MINUS", "UNKNOWN", "Contributions", "Digits", "baseline", "certificate", "contributions", "digits_together",
+    "direction", "entries_cancel", "is_punctuation", "largest", "meaning_of_one", "names", "number", "percent",
+    "prediction", "setting", "shorten", "target",
+]  # fmt: skip

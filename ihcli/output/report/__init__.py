@@ -1,7 +1,7 @@
 """One self-contained HTML page for one explanation or a whole run.
 
-The page opens from disk, fetches nothing, and holds its numbers as JSON; see README.md beside this file for why it is
-made as it is.
+The page opens from disk, loads nothing, and holds its numbers as JSON. README.md beside this file gives the reasons
+for how it is made.
 """
 
 import base64
@@ -22,7 +22,9 @@ from ihcli.results import Explanation
 
 __all__ = ["render", "write_report"]
 
-_ROOM = Path(__file__).parent
+_FOLDER = Path(__file__).parent
+_SCRIPT = ("data", "explanation", "sentence", "selection", "matrix", "tables", "list", "events")
+"""The parts of the page's script, in order; they share one scope."""
 
 
 def write_report(explanations: Iterable[Explanation], path: Path, *, title: str | None = None) -> Path:
@@ -41,16 +43,16 @@ def render(explanations: Iterable[Explanation], *, title: str | None = None) -> 
         )
         raise ResultError(message)
     environment = jinja2.Environment(
-        loader=jinja2.FileSystemLoader(_ROOM), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
+        loader=jinja2.FileSystemLoader(_FOLDER), autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True
     )
-    style = colours_css() + (_ROOM / "report.css").read_text(encoding="utf-8")
-    script = (_ROOM / "report.js").read_text(encoding="utf-8")
+    style = colours_css() + (_FOLDER / "report.css").read_text(encoding="utf-8")
+    script = page_script()
     page = environment.get_template("report.html").render(
         title=title or headline(data["texts"]),
         texts=data["texts"],
         made_by=_made_by(),
-        style=Markup(style),  # noqa: S704  (our own)
-        script=Markup(script),  # noqa: S704  (our own)
+        style=Markup(style),  # noqa: S704  (a file of this package)
+        script=Markup(script),  # noqa: S704  (files of this package)
         style_hash=_csp_hash(style),
         script_hash=_csp_hash(script),
         data=Markup(script_json(data)),  # noqa: S704  (escaped by script_json)
@@ -59,8 +61,14 @@ def render(explanations: Iterable[Explanation], *, title: str | None = None) -> 
     return page.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
+def page_script() -> str:
+    """The page's script."""
+    parts = [(_FOLDER / "script" / f"{name}.js").read_text(encoding="utf-8") for name in _SCRIPT]
+    return '"use strict";\n(() => {\n' + "\n".join(parts) + "})();\n"
+
+
 def script_json(data: Any) -> str:
-    """JSON that no text in it can break out of: no `<`, `>`, `&`, nor the two separators that end a JavaScript line."""
+    """JSON that is safe within a script: `<`, `>`, `&` and the two Unicode line separators are escaped."""
     text = json.dumps(data, ensure_ascii=False, allow_nan=False, separators=(",", ":"))
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")

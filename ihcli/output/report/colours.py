@@ -1,9 +1,9 @@
-"""The style sheet's colours, sampled from the palette that the figures use too."""
+"""The colours of the style sheet, sampled from the palette of the figures."""
 
 from ihcli.palette import DARK, LIGHT, Diverging, ink_on
 
 SHADES = 24
-"""Steps from zero to either end; `report.js` counts with the same number."""
+"""Steps from zero to either end; the page's script has the same number."""
 _INK = 0.88
 _STOPS = 8
 

@@ -1,4 +1,4 @@
-"""The numbers and words that a report carries, as plain JSON."""
+"""The numbers and sentences that a report holds, as plain JSON."""
 
 import json
 import math
@@ -10,9 +10,10 @@ import numpy as np
 
 from ihcli import wording
 from ihcli.results import Array, Explanation
+from ihcli.text_safety import one_line
 
 BUDGET = 34_000
-"""Characters of matrix entries that a text may take on average, counting at least fifty texts: 1.7 MB for those."""
+"""Characters that the matrix of a text may take on average; fewer than fifty texts share the room of fifty, 1.7 MB."""
 _FEWEST = 50
 STEPS = 32767
 MISSING = STEPS + 1
@@ -20,15 +21,15 @@ _SHOWN_PROBABILITIES = 5
 _LONG_TEXT = 90
 _LONG_UNIT = 60
 _SPREADS = 80
-"""Above the 60 pairs that the page lists: rounding may change the order of equals."""
+"""More than the 60 pairs that the page lists, because rounding may change the order of equal ones."""
 
 
 def payload(explanations: Iterable[Explanation]) -> dict[str, Any]:
-    """Everything that the page shows; `report.js` reads it.
+    """Everything that the page shows, for its script.
 
-    Each entry is stored as a whole number of steps, max|Γ| / 32767, far below any tolerance.  Where the whole would
-    exceed `BUDGET`, entries under a floor, the same share of the largest entry in every text, are stored as zero, and
-    the page says so.
+    Each entry of a matrix is stored as a whole number of steps of max|Γ| / 32767, far below any tolerance. Where all
+    entries together would exceed `BUDGET`, small ones are stored as zero: those below a floor, the same share of the
+    largest entry in every text. The page says so.
     """
     groups = _by_text(explanations)
     texts = [{"levels": [_level(explanation) for explanation in group]} for group in groups]
@@ -47,7 +48,7 @@ def payload(explanations: Iterable[Explanation]) -> dict[str, Any]:
 
 
 def _by_text(explanations: Iterable[Explanation]) -> list[list[Explanation]]:
-    """Explanations that differ in their units alone stand together, as levels of one text."""
+    """Explanations that differ only in their units are levels of one text."""
     groups: dict[str, dict[str, Explanation]] = {}
     for explanation in explanations:
         key = json.dumps(
@@ -71,7 +72,7 @@ def _by_text(explanations: Iterable[Explanation]) -> list[list[Explanation]]:
 
 
 def level_name(explanation: Explanation) -> str:
-    """`word`, `token`, `sentence` or `spans`: as configured, else told by the tokens of the units."""
+    """`word`, `token`, `sentence` or `spans`: as configured, else guessed from the tokens of the units."""
     units = (explanation.config or {}).get("units")
     if isinstance(units, dict) and isinstance(units.get("kind"), str):
         return str(units["kind"])
@@ -103,7 +104,12 @@ def _level(explanation: Explanation) -> dict[str, Any]:
         "nodes": explanation.quadrature.nodes,
         "f": [_finite(explanation.f_input), _finite(explanation.f_baseline)],
         "converged": explanation.certificate.converged,
-        "certificate": [sentence.replace(" %", "\u00a0%") for sentence in wording.certificate(explanation)],
+        "certificate": [_unbroken(sentence) for sentence in wording.certificate(explanation)],
+        "direction": wording.direction(explanation),
+        "meaning": _unbroken(wording.meaning_of_one(explanation) or ""),
+        "cancels": wording.entries_cancel(explanation),
+        "path": _path(explanation),
+        "sums": _sums(explanation),
         "warnings": list(explanation.warnings),
         "sides": [
             _pieces(explanation, "text"),
@@ -117,8 +123,36 @@ def _level(explanation: Explanation) -> dict[str, Any]:
     }
 
 
+def _unbroken(sentence: str) -> str:
+    """The sentence with percent signs that stay beside their number."""
+    return sentence.replace(" %", "\u00a0%")
+
+
+def _sums(explanation: Explanation) -> dict[str, Any]:
+    """What the entries of the matrix sum to."""
+    sums = wording.contributions(explanation)
+    return {
+        "pairs": sums.pairs,
+        "diagonal": sums.diagonal,
+        "total": sums.total,
+        "difference": _finite(sums.difference),
+        "complete": sums.complete,
+        "adds_up": explanation.quadrature.formulation == "paper",
+    }
+
+
+def _path(explanation: Explanation) -> dict[str, list[float]] | None:
+    """The score along the path from the baseline to the text, for results whose entries nearly cancel."""
+    path = explanation.path
+    if path is None or not len(path.t) or wording.entries_cancel(explanation) is None:
+        return None
+    order = np.argsort(path.t, kind="stable")
+    known = order[np.isfinite(path.f[order])]
+    return {"t": np.round(path.t[known], 4).tolist(), "f": [float(f"{value:.4g}") for value in path.f[known]]}
+
+
 def _spread(explanation: Explanation, pairs: list[tuple[int, int, float]]) -> dict[str, float | None] | None:
-    """The standard deviation over a set of baselines of the pairs that the page can list."""
+    """The standard deviation over a set of baselines, of the pairs that the page can list."""
     spread = explanation.ih_spread
     return None if spread is None else {f"{u} {v}": _finite(float(f"{spread[u, v]:.4g}")) for u, v, _ in pairs}
 
@@ -129,11 +163,11 @@ def _finite(value: float) -> float | None:
 
 
 def _pieces(explanation: Explanation, side: str) -> list[Any]:
-    """One text cut into units: `[between, unit, shown]` each, and what follows the last.
+    """One text cut into units: `[text before it, unit, its text]` for each, and what follows the last.
 
-    Cut here, since offsets count code points and JavaScript counts UTF-16 units.  White space at a unit's ends belongs
-    to what lies between; a unit that has no characters of its own (one of several byte tokens of an emoji) shows its
-    text instead.
+    Cut here because offsets count code points, and JavaScript counts UTF-16 units. White space at the ends of a unit
+    is put before and after it. A unit without characters of its own (one of several byte tokens of an emoji) shows its
+    token instead.
     """
     text = explanation.text if side == "text" else explanation.text_pair or ""
     order = [index for index, unit in enumerate(explanation.units) if unit.side == side]
@@ -166,9 +200,9 @@ def whole_steps(matrix: Array) -> list[int]:
 
 
 def encode(steps: list[int], floor: float) -> str:
-    """Whole numbers parted by spaces; `n` is a missing entry, `z7` and `n7` are runs of seven.
+    """Whole numbers separated by spaces; `z` is zero, `n` a missing entry, `z7` and `n7` are runs of seven.
 
-    What is less than `floor`, a share of the largest entry, counts as zero.
+    Entries below `floor`, a share of the largest, become zero.
     """
     least = floor * STEPS
     words: list[str] = []
@@ -189,4 +223,4 @@ def headline(texts: list[dict[str, Any]]) -> str:
         models = {level["model"] for text in texts for level in text["levels"]}
         by = f" by {first['model']}" if len(models) == 1 else f" by {len(models)} models"
         return f"{len(texts)} texts explained{by}"
-    return wording.shorten(first["text"], _LONG_TEXT)
+    return wording.shorten(one_line(first["text"]), _LONG_TEXT)

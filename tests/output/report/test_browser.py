@@ -211,17 +211,51 @@ def test_a_click_pins_and_another_unpins(tab: Tab) -> None:
     assert not tab.one("#unpin").is_enabled()
 
 
-def test_the_diagonal_shows_and_hides(tab: Tab) -> None:
+def test_the_diagonal_is_told_and_has_no_colour(tab: Tab) -> None:
     tab.open(sentence())
     tab.word(BAD).click()
-    assert tab.text("#row").count("itself") == 0
-    tab.one("#diagonal").click()
-    assert tab.shades()[BAD] == round(24 * -0.5 / 0.8)
-    assert "itself −0.500" in tab.text("#row")
-    assert len(tab.all("#matrix .own[d*='h']")) == 1
-    tab.one("#diagonal").click()
     assert tab.shades()[BAD] == 0
-    assert len(tab.all("#matrix .own[d*='h']")) == 0
+    assert "by itself −0.500" in tab.text("#row")
+    own = tab.one("#matrix .own")
+    assert (own.get_attribute("d") or "").count("M") == 5
+    shades = {value.text: value.get_attribute("data-shade") for value in tab.all("#matrix .value.quiet")}
+    assert shades["−0.500"] == "0"
+
+
+def test_the_table_adds_up(tab: Tab) -> None:
+    explanation = sentence()
+    tab.open(explanation)
+    tab.slide(2)
+    rows = {row.text.rpartition(" ")[0]: row.text.rpartition(" ")[2] for row in tab.all("#table tfoot tr")}
+    assert rows == {"2 other pairs": "+0.200", "units by themselves": "−0.300", "sum ≈ f(x) − f(x′)": "+0.700"}
+    assert float(explanation.ih.sum()) == pytest.approx(0.7)
+    listed = [
+        float(row.find_elements(By.CSS_SELECTOR, "td")[3].text.replace("−", "-")) for row in tab.all("tbody tr")[:2]
+    ]
+    assert sum(listed) + 0.2 - 0.3 == pytest.approx(0.7)
+
+
+def test_the_legend_names_the_label_of_each_sign(tab: Tab) -> None:
+    tab.open(sentence())
+    assert "speaks against POSITIVE" in tab.text("#legend-low")
+    assert "speaks for POSITIVE" in tab.text("#legend-high")
+    assert "Arcs above the text" in tab.text("#direction")
+    assert "own explained label" not in tab.text("#direction")
+    other = sentence(target=Target("NEGATIVE", 0, "logit"))
+    tab.open(sentence(), replace(other, text="another text"))
+    assert "own explained label" in tab.text("#direction")
+
+
+def test_entries_that_cancel_come_with_the_score_from_baseline_to_text(tab: Tab) -> None:
+    tab.open(sentence())
+    assert not tab.one("#cancels").is_displayed()
+    tab.open(make_explanation(2, ih=np.array([[-3.0, 3.1], [3.1, -3.0]])))
+    assert "nearly cancel" in tab.text("#cancels summary")
+    tab.one("#cancels summary").click()
+    points = (tab.one("#path polyline").get_attribute("points") or "").split()
+    places = [float(point.split(",")[0]) for point in points]
+    assert len(places) > 10
+    assert places == sorted(places)
 
 
 @pytest.mark.parametrize("count", [0, 1, 3, 4])
@@ -297,7 +331,7 @@ def test_an_arc_over_a_line_end_has_two_stretches(tab: Tab) -> None:
 def test_pointing_at_a_cell_a_row_or_an_arc_names_the_pair(tab: Tab) -> None:
     tab.open(sentence())
     tab.hover(tab.one('#table tr[data-pair="1 4"]'))
-    assert "Γ = −0.400, contributes 2Γ = −0.800" in tab.text("#row")
+    assert "Γ = −0.400, adds 2Γ = −0.800" in tab.text("#row")
     assert {word.text for word in tab.all(".word.partner")} == {"movie", "bad"}
     tab.hover(tab.one("#facts"))
     frame, picture = tab.box("#matrix .frame"), tab.box("#matrix svg")
@@ -306,7 +340,7 @@ def test_pointing_at_a_cell_a_row_or_an_arc_names_the_pair(tab: Tab) -> None:
     y = frame["top"] + (BAD + 0.5) * side - picture["top"] - picture["height"] / 2
     offset = (tab.one("#matrix svg"), round(x), round(y))
     ActionChains(tab.driver, duration=0).move_to_element_with_offset(*offset).perform()
-    assert "Γ = +0.800, contributes 2Γ = +1.60" in tab.text("#row")
+    assert "Γ = +0.800, adds 2Γ = +1.60" in tab.text("#row")
     assert [label.text for label in tab.all("#matrix .name.lit")] == ["not", "bad"]
 
 
@@ -320,7 +354,7 @@ def test_the_matrix_paints_each_value_in_its_shade(tab: Tab) -> None:
 
 def test_words_are_reached_and_pinned_by_keyboard(tab: Tab) -> None:
     tab.open(sentence())
-    tab.one("#diagonal").send_keys(Keys.TAB)  # unpin is disabled
+    tab.one("#pairs").send_keys(Keys.TAB)  # unpin is disabled
     focus = "document.activeElement.textContent"
     assert tab.js(focus) == "this"
     tab.press(Keys.ARROW_RIGHT, Keys.ARROW_RIGHT, Keys.ARROW_RIGHT)

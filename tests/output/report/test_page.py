@@ -19,12 +19,11 @@ from typer.testing import CliRunner
 from ihcli import palette
 from ihcli.cli.report import report as report_command
 from ihcli.errors import OutputError, ResultError, UsageError
-from ihcli.output.report import contents, render, script_json, write_report
+from ihcli.output.report import contents, page_script, render, script_json, write_report
 from ihcli.output.report.colours import SHADES, colours_css
 from ihcli.output.report.contents import MISSING, STEPS, encode, payload, whole_steps
 from ihcli.results import Explanation, Unit
 
-ROOM = Path(contents.__file__).parent
 NASTY = "<script>alert(1)</script> <!-- not --> </script><img src=x onerror=alert(2)> a\u2028b & \"quoted\" '{{ 7*7 }}'"
 
 
@@ -56,7 +55,7 @@ class Page(HTMLParser):
 
 
 def decoded(level: dict[str, Any]) -> np.ndarray:
-    """The matrix of a level, read as report.js reads it."""
+    """The matrix of a level, read as the page's script reads it."""
     values: list[float] = []
     for code in level["entries"].split():
         kind = re.fullmatch(r"([nz])(\d*)", code)
@@ -125,6 +124,25 @@ def test_the_spread_over_baselines_stands_beside_the_pairs() -> None:
     assert payload([make_explanation(3)])["texts"][0]["levels"][0]["spread"] is None
 
 
+def test_the_sums_are_those_of_the_matrix() -> None:
+    e = make_explanation(6)
+    sums = payload([e])["texts"][0]["levels"][0]["sums"]
+    off_diagonal = sum(2 * value for *_, value in e.pairs())
+    assert sums["pairs"] == pytest.approx(off_diagonal)
+    assert sums["diagonal"] == pytest.approx(np.trace(e.ih))
+    assert sums["total"] == pytest.approx(off_diagonal + np.trace(e.ih))
+    assert sums["difference"] == pytest.approx(e.f_input - e.f_baseline)
+
+
+def test_the_score_from_baseline_to_text_comes_with_entries_that_cancel() -> None:
+    level = payload([make_explanation(2, ih=np.array([[-3.0, 3.1], [3.1, -3.0]]))])["texts"][0]["levels"][0]
+    assert "nearly cancel" in level["cancels"]
+    assert level["path"]["t"] == sorted(level["path"]["t"])
+    assert len(level["path"]["t"]) == len(level["path"]["f"]) > 10
+    level = payload([make_explanation(2, ih=np.eye(2))])["texts"][0]["levels"][0]
+    assert level["cancels"] is level["path"] is None
+
+
 def test_no_text_breaks_out_of_the_page() -> None:
     explanation = make_explanation(text=NASTY, warnings=(NASTY,), baseline={"kind": "text", "text": NASTY})
     text = render([explanation, explanation], title=NASTY)
@@ -171,13 +189,13 @@ def test_the_page_asks_for_nothing() -> None:
 
 
 def test_the_script_makes_no_markup_of_text() -> None:
-    script = (ROOM / "report.js").read_text(encoding="utf-8")
+    script = page_script()
     assert not re.search(r"innerHTML|outerHTML|insertAdjacentHTML|document\.write|eval\(|new Function|fetch\(", script)
     assert "</script" not in script
 
 
 def test_the_script_counts_the_shades_of_the_style() -> None:
-    script = (ROOM / "report.js").read_text(encoding="utf-8")
+    script = page_script()
     assert f"const SHADES = {SHADES};" in script
     style = colours_css()
     assert f'[data-shade="{SHADES}"] {{ --tint: {palette.LIGHT.hex(1)};' in style

@@ -83,8 +83,8 @@ def _draw_panel(sheet: Sheet, axes: Axes, table: EvaluationTable, metric: str) -
     at = [low, 0.0, high] if low < 0 < high else [low, high]
     sheet.ticks(axes, "x", at, [number(value, 2) for value in at], NOTE, color=sheet.theme.muted, length=2.0)
     ends = axes.get_xticklabels()
-    ends[0].set_ha("left")  # so that labels of panels side by side keep apart
-    ends[-1].set_ha("right")
+    ends[0].set_horizontalalignment("left")  # so that labels of panels side by side keep apart
+    ends[-1].set_horizontalalignment("right")
 
 
 def _draw_dot(

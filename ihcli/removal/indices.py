@@ -17,6 +17,7 @@ and a sample of them (factor: one over the probability of being drawn).
 import math
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ihcli.removal.game import Array, Coalitions
 
@@ -57,28 +58,31 @@ def value_sums(coalitions: Coalitions, values: Array, weights: Array) -> Array:
     return np.asarray(values @ value_coefficients(coalitions, weights), dtype=np.float64)
 
 
-def pair_sums(coalitions: Coalitions, values: Array, weights: Array, *, squared: bool = False) -> Array:
+def pair_patterns(size: NDArray[np.int_], weights: Array) -> Array:
+    """The coefficient of v(S) in Σ_S weights[|S|] Δ_uv v(S) where S holds none, one or both of u and v.
+
+    `size` is |S|, (n,), and `weights` (U − 1,); the result is (n, 3).
+    """
+    padded = _padded(weights, 2)
+    return np.column_stack([padded[size + 2], -padded[size + 1], padded[size]])
+
+
+def pair_sums(coalitions: Coalitions, values: Array, weights: Array) -> Array:
     """Σ_S weights[|S|] Δ_uv v(S) over the coalitions (n, U) with values (n,): (U, U), symmetric, zero on the diagonal.
 
-    `weights` is (U − 1,).  Sorted by coalition the sum is Σ_S c_uv(S) v(S); with `squared` it is Σ_S c_uv(S)² v(S).
+    `weights` is (U − 1,).
     """
-    size = coalitions.sum(axis=1)
-    padded = _padded(weights, 2)
-    sign = 1.0
-    if squared:
-        padded, sign = padded**2, -1.0
+    neither, one, both = (pair_patterns(coalitions.sum(axis=1), weights) * values[:, None]).T
     present = coalitions.astype(np.float64)
     absent = 1 - present
-    one = present.T @ (absent * (padded[size + 1] * values)[:, None])
-    both = present.T @ (present * (padded[size] * values)[:, None])
-    neither = absent.T @ (absent * (padded[size + 2] * values)[:, None])
-    matrix = both + neither - sign * (one + one.T)
+    mixed = present.T @ (absent * one[:, None])
+    matrix = present.T @ (present * both[:, None]) + mixed + mixed.T + absent.T @ (absent * neither[:, None])
     np.fill_diagonal(matrix, 0)
     return np.asarray((matrix + matrix.T) / 2, dtype=np.float64)
 
 
 def quadratic_columns(coalitions: Coalitions) -> Array:
-    """One column a unit and one a pair u < v, true where present: (n, U + U(U − 1)/2)."""
+    """One column a unit and one a pair u < v, 1 where present and 0 otherwise: (n, U + U(U − 1)/2)."""
     rows, columns = np.triu_indices(coalitions.shape[1], k=1)
     return np.hstack([coalitions, coalitions[:, rows] & coalitions[:, columns]]).astype(np.float64)
 
@@ -91,18 +95,42 @@ def split_columns(coefficients: Array, units: int) -> Array:
     return matrix
 
 
-def constrained_fit(design: Array, target: Array, weights: Array, total: float) -> Array:
-    """β minimizing Σ_k weights[k] (target[k] − design[k]·β)² subject to Σ β = total.
+def constrained_inverse(gram: Array) -> tuple[Array, Array]:
+    """(M, m) with β = M r + m·total the minimum of βᵀ G β − 2 rᵀ β subject to Σ β = total, G = gram (p, p).
 
-    The conditions of Lagrange: [G 1; 1ᵀ 0] [β; λ] = [designᵀ W target; total], G = designᵀ W design.
+    They are the blocks of the inverse of Lagrange's conditions [G 1; 1ᵀ 0] [β; λ] = [r; total].
     """
-    count = design.shape[1]
-    weighted = design.T * weights
+    count = len(gram)
     system = np.ones((count + 1, count + 1))
-    system[:count, :count] = weighted @ design
+    system[:count, :count] = gram
     system[-1, -1] = 0
-    solution = np.linalg.lstsq(system, np.append(weighted @ target, total), rcond=None)[0]
-    return np.asarray(solution[:count], dtype=np.float64)
+    inverse = np.linalg.pinv(system, hermitian=True)
+    return inverse[:count, :count], inverse[:count, -1]
+
+
+def constrained_fit(design: Array, target: Array, weights: Array, total: float) -> Array:
+    """β minimizing Σ_k weights[k] (target[k] − design[k]·β)² subject to Σ β = total."""
+    weighted = design.T * weights
+    inverse, constant = constrained_inverse(weighted @ design)
+    return np.asarray(inverse @ (weighted @ target) + constant * total, dtype=np.float64)
+
+
+def kernel_gram(units: int) -> Array:
+    """Σ_S μ(|S|) x(S) x(S)ᵀ over all coalitions, x the columns of `quadratic_columns`, μ the Shapley kernel; (p, p).
+
+    A product of two columns is present where the union of their units is.
+    """
+    kernel = kernel_weights(units)
+    by_union = np.array(
+        [
+            sum(kernel[size] * math.comb(units - union, size - union) for size in range(union, units))
+            for union in range(min(units, 4) + 1)
+        ]
+    )
+    rows, columns = np.triu_indices(units, k=1)
+    members = np.vstack([np.eye(units), np.eye(units)[rows] + np.eye(units)[columns]])
+    sizes = members.sum(axis=1)
+    return np.asarray(by_union[(sizes[:, None] + sizes - members @ members.T).astype(int)], dtype=np.float64)
 
 
 def faithful_interactions(coalitions: Coalitions, values: Array, factors: Array, v_none: float, v_all: float) -> Array:

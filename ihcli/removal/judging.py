@@ -4,15 +4,13 @@ An explanation predicts v(S) by q(S) = c + Σ_{u∈S} a_u + Σ_{u<v, u,v∈S} b_
 whose size is uniform on 0 … U (then uniform among those of the size): all of them, or a sample with weights.
 """
 
-import itertools
-import math
 from dataclasses import dataclass
 
 import numpy as np
 
-from ihcli.errors import UsageError
 from ihcli.removal.game import Array, Coalitions, Game
 from ihcli.removal.indices import quadratic_columns
+from ihcli.removal.stratified import WeightedCoalitions
 from ihcli.results import frozen_array
 
 
@@ -59,75 +57,6 @@ def integrated_hessians_form(matrix: Array, v_none: float) -> QuadraticForm:
 
 
 @dataclass(frozen=True, slots=True)
-class WeightedCoalitions:
-    """Coalitions that stand for all of them: means over coalitions of uniform size are Σ_k weights[k] · …."""
-
-    coalitions: Coalitions
-    """S_k, (n, U), all different."""
-    weights: Array
-    """(n,), positive, sum 1."""
-    complete: bool
-    """Whether these are all 2^U coalitions."""
-
-
-def uniform_sizes(units: int, evaluations: int, seed: int = 0) -> WeightedCoalitions:
-    """At most `evaluations` different coalitions that stand for those of uniform size.
-
-    All 2^U where that many are allowed.  Otherwise the evaluations are spread evenly over the sizes 0 … U: a size that
-    has no more coalitions than its part is taken whole, the rest is drawn without replacement.
-
-    Raises `UsageError` where not even one coalition of each size is allowed.
-    """
-    counts = stratum_counts(units, evaluations)
-    totals = [math.comb(units, size) for size in range(units + 1)]
-    generator = np.random.default_rng(seed)
-    parts = [coalitions_of_size(units, size, count, generator) for size, count in enumerate(counts)]
-    weights = np.concatenate([np.full(count, 1 / ((units + 1) * count)) for count in counts])
-    return WeightedCoalitions(np.concatenate(parts), weights, complete=counts == totals)
-
-
-def stratum_counts(units: int, evaluations: int) -> list[int]:
-    """How many coalitions of each size 0 … U to take, at most `evaluations` together, as evenly as the sizes allow."""
-    if evaluations <= units:
-        message = (
-            f"{evaluations} evaluations are allowed; coalitions of every size of {units} units need at least "
-            f"{units + 1}. Raise --evaluations, or explain larger units (--units sentence)."
-        )
-        raise UsageError(message)
-    counts = [0] * (units + 1)
-    left = evaluations
-    order = sorted(range(units + 1), key=lambda size: (math.comb(units, size), size))
-    for position, size in enumerate(order):
-        counts[size] = min(math.comb(units, size), left // (units + 1 - position))
-        left -= counts[size]
-    return counts
-
-
-def coalitions_of_size(units: int, size: int, count: int, generator: np.random.Generator) -> Coalitions:
-    """`count` different coalitions of one size, drawn uniformly, (count, U); all where that many are asked for."""
-    total = math.comb(units, size)
-    if count == total:
-        return _all_of_size(units, size)
-    if total <= 4 * count:
-        chosen = np.sort(generator.choice(total, size=count, replace=False))
-        return _all_of_size(units, size)[chosen]
-    found: dict[bytes, Array] = {}
-    while len(found) < count:
-        order = generator.permuted(np.tile(np.arange(units), (count - len(found), 1)), axis=1)
-        found.update({row.tobytes(): row for row in order < size})
-    return np.array(list(found.values()), dtype=bool)
-
-
-def _all_of_size(units: int, size: int) -> Coalitions:
-    """Every coalition of one size, (C(U, size), U)."""
-    members = list(itertools.combinations(range(units), size))
-    rows = np.zeros((len(members), units), dtype=bool)
-    if size:
-        np.put_along_axis(rows, np.array(members), values=True, axis=1)
-    return rows
-
-
-@dataclass(frozen=True, slots=True)
 class Judgement:
     """How well a form predicts a game over coalitions of uniform size."""
 
@@ -154,6 +83,7 @@ def judge(form: QuadraticForm, game: Game, sample: WeightedCoalitions) -> Judgem
         R² and the share.
 
     Example:
+        >>> from ihcli.removal.stratified import uniform_sizes
         >>> product = lambda present: 1.0 * (present[:, 0] & present[:, 1])
         >>> form = integrated_hessians_form(np.full((2, 2), 0.25), v_none=0.0)
         >>> judge(form, product, uniform_sizes(2, 4)).r_squared

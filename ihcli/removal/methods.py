@@ -11,6 +11,7 @@
 Where all 2^U coalitions are allowed (by default up to twelve units) the result is exact.
 """
 
+import dataclasses
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -18,8 +19,10 @@ import numpy as np
 
 from ihcli.errors import UsageError
 from ihcli.removal import indices, surrogates
+from ihcli.removal.assisted import MOST_COLUMNS, AssistedSample, assisted_sample
 from ihcli.removal.game import Array, Coalitions, CountedGame, Game, all_coalitions
 from ihcli.removal.judging import QuadraticForm, linear_form
+from ihcli.removal.stratified import WeightedCoalitions, uniform_sizes
 from ihcli.results import frozen_array
 
 EXACT_UNITS = 12
@@ -89,15 +92,12 @@ class MethodResult:
 
     @property
     def error(self) -> float:
-        """The 95 % error of the largest entry of the matrix: 1.96 times its standard error, 0 where exact."""
-        if self.matrix_errors is None:
-            return 0.0
-        entry = np.unravel_index(np.nanargmax(np.abs(self.matrix)), self.matrix.shape)
-        return NORMAL_95 * float(self.matrix_errors[entry])
+        """The largest 95 % error of any entry of the matrix: 1.96 times its standard error, 0 where exact."""
+        return 0.0 if self.matrix_errors is None else NORMAL_95 * float(np.nanmax(self.matrix_errors))
 
     @property
     def converged(self) -> bool:
-        """Whether the 95 % error of the largest entry is within `tolerance` times that entry."""
+        """Whether the 95 % error of every entry is within `tolerance` times the largest entry."""
         return self.error <= self.tolerance * self.largest
 
     @property
@@ -124,6 +124,8 @@ class Method:
     """How it predicts v(S)."""
     pairs: bool = True
     """Whether it has pairs."""
+    samples: bool = True
+    """Whether it samples where not all coalitions may be evaluated; otherwise it needs those of its definition."""
     attributions_complete: bool = False
     """Whether Σ attributions = v(all) − v(none)."""
     matrix_complete: bool = False
@@ -160,11 +162,40 @@ class _Question:
     @property
     def exact(self) -> bool:
         """Whether all coalitions may be evaluated."""
-        return 2**self.units <= allowed(self.units, self.evaluations)
+        return 2**self.units <= self.allowed
 
-    def answer(self, attributions: Array, matrix: Array, **more: object) -> MethodResult:
-        """The record of this question's answer."""
-        arguments: dict[str, object] = {"exact": True, **more}
+    @property
+    def allowed(self) -> int:
+        """The most distinct coalitions that a sample may have."""
+        return default_evaluations(self.units) if self.evaluations is None else self.evaluations
+
+    def sample(self, columns: int, reserved: int = 0) -> WeightedCoalitions:
+        """As many coalitions as are allowed, less those reserved, enough to fit so many columns."""
+        least = max(2 * (1 + columns), 4 * (self.units // 2 + 1)) + reserved
+        if self.allowed < least:
+            message = (
+                f"{self.allowed} evaluations are allowed; a sample of {self.units} units needs at least {least} for "
+                f"{self.method}. Raise --evaluations, or explain larger units (--units sentence)."
+            )
+            raise UsageError(message)
+        return uniform_sizes(self.units, self.allowed - reserved, self.seed)
+
+    def assisted(self) -> AssistedSample:
+        """A sample with a quadratic form fitted to it, leaving room for the coalitions of one unit."""
+        pairs = self.units * (self.units - 1) // 2
+        columns = self.units + pairs if self.units + pairs <= MOST_COLUMNS else self.units
+        sample = self.sample(columns)
+        if sample.counts[1] < self.units:
+            sample = self.sample(columns, reserved=self.units)
+        return assisted_sample(self.game, sample)
+
+    def everything(self) -> tuple[Coalitions, Array]:
+        """All coalitions and their values."""
+        rows = all_coalitions(self.units)
+        return rows, self.game(rows)
+
+    def answer(self, attributions: Array, matrix: Array, intercept: float | None = None) -> MethodResult:
+        """The record of an exact answer."""
         return MethodResult(
             method=self.method,
             attributions=attributions,
@@ -172,16 +203,27 @@ class _Question:
             v_none=self.ends[0],
             v_all=self.ends[1],
             evaluations=self.game.evaluations,
+            exact=True,
             tolerance=self.tolerance,
-            **arguments,  # type: ignore[arg-type]
+            intercept=intercept,
         )
 
+    def sampled(
+        self,
+        attributions: Array,
+        matrix: Array,
+        errors: Array,
+        matrix_errors: Array,
+        intercept: float | None = None,
+    ) -> MethodResult:
+        """The record of an answer from a sample."""
+        answer = self.answer(attributions, matrix, intercept)
+        return dataclasses.replace(answer, exact=False, attribution_errors=errors, matrix_errors=matrix_errors)
 
-def allowed(units: int, evaluations: int | None) -> int:
-    """The evaluations that a method may use: those given, else 4,096 or eight times the number of units and pairs."""
-    if evaluations is None:
-        return max(2**EXACT_UNITS, 8 * (units + units * (units - 1) // 2))
-    return evaluations
+
+def default_evaluations(units: int) -> int:
+    """The evaluations that a method may use by default: 4,096, or eight times the number of units and pairs."""
+    return max(2**EXACT_UNITS, 8 * (units + units * (units - 1) // 2))
 
 
 def explain_game(
@@ -207,7 +249,7 @@ def explain_game(
         evaluations: the most distinct coalitions to evaluate; None for 4,096, or eight times the number of units and
             pairs where that is more, and for `occlusion` and `archipelago` as many as their definitions need.
         seed: of the coalitions drawn; the same seed gives the same result.
-        tolerance: the 95 % error of the largest entry, relative to it, up to which the result counts as converged.
+        tolerance: the 95 % error of an entry, relative to the largest, up to which the result counts as converged.
 
     Returns:
         Attributions (U,), pairs (U, U), their standard errors, and what the method promises of them.
@@ -235,6 +277,9 @@ def explain_game(
     if evaluations is not None and evaluations < 1:
         message = f"{evaluations} evaluations are allowed; give at least 1 with --evaluations."
         raise UsageError(message)
+    if isinstance(game, CountedGame) and game.limit is not None and METHODS[method].samples:
+        left = game.limit if 2**units <= game.limit else game.limit - game.evaluations
+        evaluations = min(left, default_evaluations(units) if evaluations is None else evaluations)
     counted = CountedGame(game, units, limit=evaluations)
     question = _Question(method, counted, units, evaluations, seed, tolerance)
     if units == 1:
@@ -245,38 +290,67 @@ def explain_game(
 
 def _shapley(question: _Question) -> MethodResult:
     """Shapley values and Shapley–Taylor interactions."""
-    rows, values = _everything(question)
-    matrix = indices.pair_sums(rows, values, indices.taylor_weights(question.units))
-    alone = question.game(np.eye(question.units, dtype=bool)) - question.ends[0]
-    return question.answer(_shapley_values(rows, values), matrix + np.diag(alone))
+    weights = indices.shapley_weights(question.units), indices.taylor_weights(question.units)
+    alone = np.eye(question.units, dtype=bool)
+    if not question.exact:
+        sample = question.assisted()
+        (attributions, errors), (matrix, matrix_errors) = sample.values(weights[0]), sample.pairs(weights[1])
+        matrix = matrix + np.diag(question.game(alone) - question.ends[0])
+        return question.sampled(attributions, matrix, errors, matrix_errors)
+    rows, values = question.everything()
+    matrix = indices.pair_sums(rows, values, weights[1]) + np.diag(question.game(alone) - question.ends[0])
+    return question.answer(indices.value_sums(rows, values, weights[0]), matrix)
 
 
 def _interaction_index(question: _Question) -> MethodResult:
     """Shapley values and the Shapley interaction index."""
-    rows, values = _everything(question)
-    attributions = _shapley_values(rows, values)
-    matrix = indices.pair_sums(rows, values, indices.interaction_weights(question.units))
-    return question.answer(attributions, matrix + np.diag(attributions))
+    weights = indices.shapley_weights(question.units), indices.interaction_weights(question.units)
+    if not question.exact:
+        sample = question.assisted()
+        (attributions, errors), (matrix, matrix_errors) = sample.values(weights[0]), sample.pairs(weights[1])
+        return question.sampled(attributions, matrix + np.diag(attributions), errors, matrix_errors + np.diag(errors))
+    rows, values = question.everything()
+    attributions = indices.value_sums(rows, values, weights[0])
+    return question.answer(attributions, indices.pair_sums(rows, values, weights[1]) + np.diag(attributions))
 
 
 def _faithful(question: _Question) -> MethodResult:
     """Faith-SHAP: the attributions are Shapley values, the main effect and half of each of the unit's pairs."""
-    rows, values = _everything(question)
+    if not question.exact:
+        sample = question.assisted()
+        matrix, matrix_errors = sample.faithful()
+        _, errors = sample.values(indices.shapley_weights(question.units))
+        return question.sampled((matrix.sum(axis=1) + np.diag(matrix)) / 2, matrix, errors, matrix_errors)
+    rows, values = question.everything()
     matrix = indices.faithful_interactions(rows, values, np.ones(len(rows)), *question.ends)
     return question.answer((matrix.sum(axis=1) + np.diag(matrix)) / 2, matrix)
 
 
 def _kernel_shap(question: _Question) -> MethodResult:
     """KernelSHAP."""
-    rows, values = _everything(question)
+    if not question.exact:
+        sample = question.sample(question.units)
+        values = question.game(sample.coalitions)
+        attributions = surrogates.kernel_shap(sample.coalitions, values, sample.factors, *question.ends)
+        errors = surrogates.kernel_shap_errors(sample, values, attributions)
+        return question.sampled(attributions, _without_pairs(attributions), errors, _without_pairs(errors))
+    rows, values = question.everything()
     attributions = surrogates.kernel_shap(rows, values, np.ones(len(rows)), *question.ends)
     return question.answer(attributions, _without_pairs(attributions))
 
 
 def _lime(question: _Question) -> MethodResult:
-    """LIME: from all coalitions, each with the number of times that it is drawn in the mean."""
-    rows, values = _everything(question)
-    fit = surrogates.lime_fit(rows, values, surrogates.lime_weights(rows) * surrogates.lime_expected_counts(rows))
+    """LIME: from all coalitions, each with the number of times that it is drawn in the mean, or as LIME draws them."""
+    if not question.exact:
+        question.sample(question.units)
+        samples = min(surrogates.LIME_SAMPLES, question.allowed - 1)
+        rows = surrogates.lime_neighbourhood(question.units, samples, question.seed)
+        fit = surrogates.lime_fit(rows, question.game(rows), surrogates.lime_weights(rows))
+        parts = (fit.coefficients, _without_pairs(fit.coefficients), fit.errors, _without_pairs(fit.errors))
+        return question.sampled(*parts, intercept=fit.intercept)
+    rows, values = question.everything()
+    counts = surrogates.lime_expected_counts(rows)
+    fit = surrogates.lime_fit(rows, values, surrogates.lime_weights(rows) * counts)
     return question.answer(fit.coefficients, _without_pairs(fit.coefficients), intercept=fit.intercept)
 
 
@@ -305,16 +379,6 @@ def _mixed_differences(question: _Question, *, present: bool) -> tuple[Array, Ar
     pair = np.zeros((units, units))
     pair[rows, columns] = end - values[rows] - values[columns] + values[units:]
     return single, pair + pair.T
-
-
-def _everything(question: _Question) -> tuple[Coalitions, Array]:
-    """All coalitions and their values."""
-    rows = all_coalitions(question.units)
-    return rows, question.game(rows)
-
-
-def _shapley_values(rows: Coalitions, values: Array) -> Array:
-    return indices.value_sums(rows, values, indices.shapley_weights(rows.shape[1]))
 
 
 def _without_pairs(attributions: Array) -> Array:
@@ -380,12 +444,14 @@ METHODS: dict[str, Method] = {
         _archipelago,
         "what each unit does alone, v(u) − v(∅)",
         _direct_form,
+        samples=False,
     ),
     "occlusion": Method(
         "Occlusion (Zeiler and Fergus 2014; Li, Monroe and Jurafsky 2016): leave one out and leave two out",
         _occlusion,
         "what leaving the unit out takes away, v(all) − v(all without u)",
         _form_at_all,
+        samples=False,
     ),
     "lime": Method(
         "LIME for text (Ribeiro, Singh and Guestrin 2016), every unit kept in the regression",

@@ -14,7 +14,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from ihcli.removal.game import Array, Coalitions
-from ihcli.removal.indices import constrained_fit, kernel_weights
+from ihcli.removal.indices import constrained_fit, constrained_inverse, kernel_weights
+from ihcli.removal.stratified import WeightedCoalitions
 from ihcli.results import frozen_array
 
 LIME_SAMPLES = 5000
@@ -108,8 +109,22 @@ def kernel_shap(coalitions: Coalitions, values: Array, factors: Array, v_none: f
     """KernelSHAP of a game from coalitions (n, U) with values (n,): the attributions (U,).
 
     Minimizes Σ_k factors[k] μ(|S_k|) (values[k] − v(∅) − Σ_{u∈S_k} β_u)² subject to Σ β = v(all) − v(∅), μ the Shapley
-    kernel; no coefficient is set to zero (the package `shap` keeps the ten largest by default).
+    kernel; every unit is kept in the regression (the package `shap` keeps ten by default).
     """
     kernel = kernel_weights(coalitions.shape[1])[coalitions.sum(axis=1)] * factors
     inner = kernel > 0
     return constrained_fit(coalitions[inner].astype(np.float64), values[inner] - v_none, kernel[inner], v_all - v_none)
+
+
+def kernel_shap_errors(sample: WeightedCoalitions, values: Array, attributions: Array) -> Array:
+    """Standard errors (U,) of KernelSHAP from a sample.
+
+    They are those of the sum over its residuals, enlarged by n / (n − U) for what the fit took from them.
+    """
+    units, rows = sample.units, sample.coalitions.astype(np.float64)
+    size = sample.coalitions.sum(axis=1)
+    weights = kernel_weights(units)[size] * sample.factors
+    none = values[size == 0]
+    residuals = (values - none - rows @ attributions) * len(values) / (len(values) - units)
+    inverse, _ = constrained_inverse((rows.T * weights) @ rows)
+    return sample.sum_errors((rows * (weights * residuals)[:, None]) @ inverse)

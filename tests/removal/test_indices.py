@@ -10,7 +10,9 @@ from ihcli.removal.indices import (
     constrained_fit,
     faithful_interactions,
     interaction_weights,
+    kernel_gram,
     kernel_weights,
+    pair_patterns,
     pair_sums,
     quadratic_columns,
     shapley_weights,
@@ -99,13 +101,21 @@ def test_the_shapley_kernel_by_hand():
     np.testing.assert_allclose(kernel_weights(4), [0, 3 / (4 * 3), 3 / (6 * 4), 3 / (4 * 3), 0])
 
 
-def test_squared_coefficients_are_the_squares():
+def test_patterns_are_the_coefficients_of_a_pair():
     units, weights = 5, taylor_weights(5)
     rows = all_coalitions(units)
-    single = np.array([pair_sums(rows[k : k + 1], np.ones(1), weights) for k in range(len(rows))])
-    values = np.random.default_rng(3).normal(size=len(rows))
-    expected = np.tensordot(values, single**2, axes=1)
-    np.testing.assert_allclose(pair_sums(rows, values, weights, squared=True), expected, atol=1e-12)
+    patterns = pair_patterns(rows.sum(axis=1), weights)
+    for k in range(len(rows)):
+        single = pair_sums(rows[k : k + 1], np.ones(1), weights)
+        for u, v in ((0, 1), (2, 4)):
+            assert single[u, v] == pytest.approx(patterns[k, int(rows[k, u]) + int(rows[k, v])])
+
+
+@pytest.mark.parametrize("units", [2, 3, 6])
+def test_normal_equations_of_the_kernel_are_those_of_all_coalitions(units):
+    rows = all_coalitions(units)
+    columns, kernel = quadratic_columns(rows), kernel_weights(units)[rows.sum(axis=1)]
+    np.testing.assert_allclose(kernel_gram(units), (columns.T * kernel) @ columns, atol=1e-12)
 
 
 def test_coefficients_of_values_sum_to_what_they_say():

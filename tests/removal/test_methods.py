@@ -221,6 +221,104 @@ def test_forms_predict_what_each_method_is_about():
     assert lime.intercept == pytest.approx(lime.linear_form(rows)[0])
 
 
+SAMPLED = [name for name, method in METHODS.items() if method.samples]
+
+
+def smooth(units, seed=4):
+    """The hyperbolic tangent of a quadratic form."""
+    generator = np.random.default_rng(seed)
+    main, pairs = generator.normal(size=units) / 2, generator.normal(size=(units, units)) / (2 * units)
+    return lambda rows: 1 + 3 * np.tanh(rows @ main + np.einsum("nu,uv,nv->n", 1.0 * rows, pairs, 1.0 * rows))
+
+
+@pytest.mark.parametrize("method", SAMPLED)
+def test_a_sample_is_right_within_its_errors(method):
+    game = smooth(10)
+    exact = explain_game(game, 10, method)
+    known = np.isfinite(exact.matrix)
+    covered, evaluations = [], set()
+    for seed in range(20):
+        result = explain_game(game, 10, method, evaluations=600, seed=seed)
+        assert not result.exact
+        evaluations.add(result.evaluations)
+        covered.append(np.abs(result.attributions - exact.attributions) <= 1.96 * result.attribution_errors)
+        off = np.abs(result.matrix - exact.matrix)[known]
+        covered.append(off <= 1.96 * result.matrix_errors[known] + 1e-12)
+        np.testing.assert_array_equal(np.isfinite(result.matrix), known)
+    assert 0.9 < np.concatenate(covered).mean() < 0.99
+    assert max(evaluations) <= 600
+
+
+@pytest.mark.parametrize("method", SAMPLED)
+def test_a_sample_keeps_the_promises(method):
+    result = explain_game(smooth(16), 16, method, evaluations=1000)
+    assert (result.completeness_gap or 0) < 1e-9
+    np.testing.assert_array_equal(result.matrix, result.matrix.T)
+    assert np.isfinite(result.attributions).all()
+    assert result.quadratic_form(all_coalitions(16)[[-1]]).shape == (1,)
+
+
+@pytest.mark.parametrize("method", SAMPLED)
+def test_the_seed_decides_the_result(method):
+    one, same, other = (explain_game(smooth(14), 14, method, evaluations=600, seed=seed) for seed in (1, 1, 2))
+    np.testing.assert_array_equal(one.attributions, same.attributions)
+    np.testing.assert_array_equal(one.matrix_errors, same.matrix_errors)
+    assert (one.attributions != other.attributions).any()
+
+
+def test_converged_says_that_every_entry_is_within_the_tolerance():
+    strict, loose = (explain_game(smooth(14), 14, "sii", evaluations=600, tolerance=t) for t in (1e-6, 1.0))
+    assert strict.error == pytest.approx(1.96 * strict.matrix_errors.max())
+    assert (strict.converged, loose.converged) == (False, True)
+    at = explain_game(smooth(14), 14, "sii", evaluations=600, tolerance=1.0001 * strict.error / strict.largest)
+    assert at.converged
+
+
+def test_more_evaluations_give_smaller_errors():
+    few, many = (explain_game(smooth(14), 14, "shapley", evaluations=n) for n in (500, 4000))
+    assert many.matrix_errors.max() < few.matrix_errors.max() / 2
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_by_default_twelve_units_are_exact_and_thirteen_are_sampled(method):
+    assert explain_game(smooth(12), 12, method).exact
+    thirteen = explain_game(smooth(13), 13, method)
+    assert thirteen.exact == (not METHODS[method].samples)
+    assert thirteen.evaluations <= 2**12
+
+
+def test_the_limit_of_a_counted_game_is_respected():
+    game = CountedGame(smooth(14), 14, limit=1500)
+    assert explain_game(game, 14, "shapley", evaluations=1000).evaluations <= 1000
+    assert explain_game(game, 14, "lime").evaluations <= 1500
+    assert game.evaluations <= 1500
+    whole = CountedGame(smooth(6), 6, limit=64)
+    explain_game(whole, 6, "occlusion")
+    assert explain_game(whole, 6, "shapley").exact
+
+
+def test_many_units_get_attributions_and_honest_errors():
+    game = smooth(70)
+    result = explain_game(game, 70, "shapley", evaluations=800)
+    assert result.evaluations <= 800
+    assert result.attributions.sum() == pytest.approx(result.v_all - result.v_none, abs=1e-9)
+    other = explain_game(game, 70, "shapley", evaluations=800, seed=1)
+    distance = np.abs(result.attributions - other.attributions)
+    both = np.hypot(result.attribution_errors, other.attribution_errors)
+    assert 0.85 < (distance <= 1.96 * both).mean() < 1.01
+    np.testing.assert_allclose(np.diag(result.matrix), game(np.eye(70, dtype=bool)) - result.v_none, atol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("method", "least"),
+    [("shapley", 2 * 106), ("sii", 2 * 106), ("faith-shap", 2 * 106), ("kernel-shap", 32), ("lime", 32)],
+)
+def test_too_few_evaluations_for_a_sample_are_refused(method, least):
+    with pytest.raises(UsageError, match=f"at least {least} for {method}"):
+        explain_game(smooth(14), 14, method, evaluations=least - 1)
+    assert explain_game(smooth(14), 14, method, evaluations=least).evaluations <= least
+
+
 def test_an_unknown_method_lists_the_methods():
     with pytest.raises(
         UsageError, match="no method 'shap'; the methods are shapley, sii, faith-shap, archipelago, occ"

@@ -6,7 +6,6 @@ numbers of a result are in one unit: one power of ten is taken out of all of the
 
 from dataclasses import dataclass
 
-import numpy as np
 from rich.cells import cell_len, set_cell_size
 from rich.console import Console
 from rich.style import Style
@@ -19,7 +18,7 @@ from ihcli.text_safety import one_line
 from ihcli.wording import (
     Digits,
     certificate,
-    digits_together,
+    digits_of,
     direction,
     entries_cancel,
     names,
@@ -84,7 +83,7 @@ def _lay_out(explanation: Explanation, width: int, *, diagonal: bool) -> MatrixL
     """The largest part of the matrix that `width` cells hold."""
     labels = [one_line(name) for name in names(explanation.units, 24)]
     label = min(max(map(cell_len, labels)), _LONGEST_LABEL, max(4, width // 4))
-    digits = _digits(explanation)[1]
+    digits = digits_of(explanation)[1]
     entries = [v for u, row in enumerate(explanation.ih.tolist()) for w, v in enumerate(row) if u != w or diagonal]
     cell = max(len(digits.label(value)) for value in entries) + 2
     room = (width - label - 1) // (cell + 1)
@@ -104,12 +103,6 @@ def _row(explanation: Explanation, layout: MatrixLayout, u: int, *, diagonal: bo
             text, style = f"({layout.digits.label(value)})" if diagonal else "", "dim"
         line.append(" " * bool(position)).append(text.rjust(layout.cell), style=style)
     return line
-
-
-def _digits(explanation: Explanation) -> list[Digits]:
-    """Digits of the attributions and of the interactions, both in one unit."""
-    off_diagonal = explanation.ih[~np.eye(len(explanation.units), dtype=bool)]
-    return digits_together(explanation.ig.tolist(), off_diagonal.tolist())
 
 
 def _note(text: str) -> Text:
@@ -175,7 +168,7 @@ def _sentence(explanation: Explanation, side: str, pair: set[int]) -> Text:
 def _attributions(explanation: Explanation, width: int) -> list[Text]:
     """IG of every unit, or of the strongest ones of a long text, in the order of the text."""
     ig = explanation.ig.tolist()
-    digits = _digits(explanation)[0]
+    digits = digits_of(explanation)[0]
     labels = [one_line(name) for name in names(explanation.units, max(4, min(24, width // 3)))]
     shown = list(range(len(labels)))
     if len(labels) > _ALL_ATTRIBUTIONS:
@@ -200,7 +193,7 @@ def _strongest(explanation: Explanation, count: int) -> list[Text]:
     title = "Strongest pairs"
     if not pairs:
         return [Text(title, style="bold"), Text("None: every interaction is zero.")]
-    labels, digits = [one_line(name) for name in names(explanation.units, 20)], _digits(explanation)[1]
+    labels, digits = [one_line(name) for name in names(explanation.units, 20)], digits_of(explanation)[1]
     together = [f"{labels[i]} · {labels[j]}" for i, j, _ in pairs]
     entries = [digits.label(value, plus=True) for *_, value in pairs]
     twice = [digits.label(2 * value, plus=True) for *_, value in pairs]

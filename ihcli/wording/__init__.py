@@ -6,6 +6,7 @@ from ihcli.wording.sentences import (
     baseline,
     certificate,
     contributions,
+    digits_of,
     direction,
     entries_cancel,
     largest,
@@ -17,7 +18,7 @@ from ihcli.wording.sentences import (
 from ihcli.wording.units import is_punctuation, names, shorten
 
 __all__ = [
-    "MINUS", "UNKNOWN", "Contributions", "Digits", "baseline", "certificate", "contributions", "digits_together",
-    "direction", "entries_cancel", "is_punctuation", "largest", "meaning_of_one", "names", "number", "percent",
-    "prediction", "setting", "shorten", "target",
+    "MINUS", "UNKNOWN", "Contributions", "Digits", "baseline", "certificate", "contributions", "digits_of",
+    "digits_together", "direction", "entries_cancel", "is_punctuation", "largest", "meaning_of_one", "names",
+    "number", "percent", "prediction", "setting", "shorten", "target",
 ]  # fmt: skip

@@ -125,6 +125,13 @@ def largest(explanation: Explanation) -> float:
     return float(known.max(initial=0.0))
 
 
+def digits_of(explanation: Explanation) -> tuple[Digits, Digits]:
+    """How attributions and interactions are written: in one unit, so that they can be read together."""
+    off_diagonal = explanation.ih[~np.eye(len(explanation.units), dtype=bool)]
+    attributions, interactions = digits_together(explanation.ig.tolist(), off_diagonal.tolist())
+    return attributions, interactions
+
+
 def contributions(explanation: Explanation) -> Contributions:
     """What the known entries of Γ sum to."""
     diagonal = float(np.nansum(explanation.ih.diagonal()))

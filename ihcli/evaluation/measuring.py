@@ -12,8 +12,9 @@ from numpy.typing import ArrayLike
 from ihcli.errors import UsageError
 from ihcli.evaluation import metrics
 from ihcli.removal.game import Array, CountedGame, Game
-from ihcli.removal.judging import QuadraticForm, linear_form, pair_share, r_squared, uniform_sizes
+from ihcli.removal.judging import QuadraticForm, linear_form, pair_share, r_squared
 from ihcli.removal.methods import explain_game
+from ihcli.removal.stratified import uniform_sizes
 from ihcli.results import frozen_array
 
 EVALUATIONS: Final = 4096

@@ -1,9 +1,9 @@
-"""The colours of signed numbers: two arms from one ground, even to the eye and safe for colour-blind readers.
+"""The colours of signed numbers: perceptually uniform, and distinct for colour-blind readers.
 
-Each arm is a quadratic Bézier curve in OKLab (Ottosson 2020) from the ground over a vivid middle to a dark (or bright)
-end, sampled at equal arc length.  Equal steps of the number are thus equal steps of perceived colour, both ends lie
-equally far from the ground, and zero is exactly the ground.  Positive is vermilion, negative is blue: the axis that
-protanopes, deuteranopes and tritanopes all keep.
+From the background's colour, which is zero, one curve leads to vermilion (positive) and one to blue (negative). Each is
+a quadratic Bézier curve in OKLab (Ottosson 2020) through a vivid middle, sampled at equal arc length: equal steps of
+the number are equal steps of perceived colour, and both ends are equally far from zero. People with protanopia,
+deuteranopia or tritanopia all tell vermilion from blue.
 """
 
 import math
@@ -18,20 +18,22 @@ _SAMPLES = 1024
 
 @dataclass(frozen=True, slots=True)
 class Diverging:
-    """A diverging map: the ground, and for each arm its (lightness, chroma, hue) in the middle and at the end."""
+    """A diverging colour map."""
 
     name: str
     ground: str
+    """The background's colour, which is zero."""
     positive: tuple[tuple[float, float, float], tuple[float, float, float]]
+    """(lightness, chroma, hue in degrees) of the positive curve in its middle and at its end."""
     negative: tuple[tuple[float, float, float], tuple[float, float, float]]
+    """The same of the negative curve."""
 
     def rgb(self, share: float) -> Rgb:
-        """The colour of a number that is `share` of the limit, clipped to [-1, 1]; 0 and NaN are the ground."""
+        """The colour of a number that is `share` of the limit, clipped to [-1, 1]; 0 and NaN give the background's."""
         share = max(-1.0, min(1.0, share)) if math.isfinite(share) else 0.0
         if share == 0.0:
             return rgb_of(self.ground)
-        arm = self.positive if share > 0 else self.negative
-        return _along(self.ground, arm, abs(share))
+        return _along(self.ground, self.positive if share > 0 else self.negative, abs(share))
 
     def hex(self, share: float) -> str:
         """`rgb` as #rrggbb."""
@@ -103,9 +105,9 @@ def _polar(lightness: float, chroma: float, hue: float) -> _Lab:
 
 
 @cache
-def _curve(ground: str, arm: tuple[tuple[float, float, float], ...]) -> tuple[tuple[float, Rgb], ...]:
+def _sampled(ground: str, curve: tuple[tuple[float, float, float], ...]) -> tuple[tuple[float, Rgb], ...]:
     """The Bézier curve as (arc length, colour), the length normalised to 1."""
-    points = (oklab(rgb_of(ground)), _polar(*arm[0]), _polar(*arm[1]))
+    points = (oklab(rgb_of(ground)), _polar(*curve[0]), _polar(*curve[1]))
     colours, lengths = [], [0.0]
     for step in range(_SAMPLES + 1):
         s = step / _SAMPLES
@@ -118,13 +120,14 @@ def _curve(ground: str, arm: tuple[tuple[float, float, float], ...]) -> tuple[tu
     return tuple((length / lengths[-1], colour) for length, colour in zip(lengths, colours, strict=True))
 
 
-def _along(ground: str, arm: tuple[tuple[float, float, float], ...], share: float) -> Rgb:
-    curve = _curve(ground, arm)
+def _along(ground: str, curve: tuple[tuple[float, float, float], ...], share: float) -> Rgb:
+    """The colour at a share of the curve's length, linear between samples."""
+    samples = _sampled(ground, curve)
     low, high = 0, _SAMPLES
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (middle, high) if curve[middle][0] <= share else (low, middle)
-    (start, before), (end, after) = curve[low], curve[high]
+        low, high = (middle, high) if samples[middle][0] <= share else (low, middle)
+    (start, before), (end, after) = samples[low], samples[high]
     mix = (share - start) / (end - start) if end > start else 0.0
     red, green, blue = (b + mix * (a - b) for b, a in zip(before, after, strict=True))
     return red, green, blue

@@ -17,16 +17,16 @@ _PAGES = {".html", ".htm"}
 def report(
     results: Annotated[
         list[Path],
-        typer.Argument(help="a result.json, a folder of recorded results, or a batch's store", metavar="RUN|RESULT…"),
+        typer.Argument(help="result.json, folder of results, or store of a batch", metavar="RUN|RESULT…"),
     ],
     out: Annotated[Path, typer.Option("--out", "-o", help="the page to write", metavar="FILE")] = Path("report.html"),
     title: Annotated[str | None, typer.Option("--title", help="the page's title", metavar="TEXT")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no notes")] = False,
 ) -> None:
-    """Make one HTML page to look at: words, arcs, matrix and table of every text, with its certificate.
+    """Make one HTML page: words, arcs, matrix and tables of every text, with its certificate.
 
-    The page opens from disk and fetches nothing. The same text at word and at token level becomes one entry with a
-    switch.
+    The page opens from disk and loads nothing. Rows of a store stand in the order of its input. The same text at word
+    and at token level is one entry with a switch.
     """
     if out.suffix.lower() not in _PAGES:
         message = f"-o {out}: the report is an HTML page. Give a name that ends in .html."
@@ -38,16 +38,22 @@ def report(
     from ihcli.output.report import write_report
 
     failed: list[str] = []
-    write_report((found for source in results for found in _explanations(source, failed)), out, title=title)
+    write_report((one for source in results for one in _explanations(source, failed)), out, title=title)
     if quiet:
         return
     if failed:
-        typer.echo(f"note: {len(failed)} failed rows have no explanation and are not shown ({failed[0]}).", err=True)
+        rows = "1 failed row has no explanation and is" if len(failed) == 1 else (
+            f"{len(failed)} failed rows have no explanation and are"
+        )  # fmt: skip
+        typer.echo(f"note: {rows} not shown ({failed[0]}).", err=True)
     typer.echo(f"{out}", err=True)
 
 
 def _explanations(source: Path, failed: list[str]) -> Iterator["Explanation"]:
-    """Everything recorded at `source`, by name; `failed` gathers the messages of a store's failed rows."""
+    """Everything recorded at `source`: results of a folder by name, rows of a store in the order of their input.
+
+    `failed` gets the messages of a store's failed rows.
+    """
     from ihcli.regression.recorded import is_store
     from ihcli.results import RESULT, Explanation
 
@@ -69,10 +75,14 @@ def _explanations(source: Path, failed: list[str]) -> Iterator["Explanation"]:
 
 
 def _stored(store: Path, failed: list[str]) -> Iterator["Explanation"]:
-    from ihcli.corpus import iter_explanations
+    """The explanations of a store, by input in the order in which inputs were added, then by row."""
+    from ihcli.corpus.store_reading import ReadOnlyStore
+    from ihcli.text_safety import one_line
 
-    for name, found in iter_explanations(store):
-        if isinstance(found, str):
-            failed.append(f"{name}: {found}")
+    outcomes = list(ReadOnlyStore(store).outcomes())
+    inputs = list(dict.fromkeys(outcome.keyed.source for outcome in outcomes))
+    for outcome in sorted(outcomes, key=lambda one: (inputs.index(one.keyed.source), one.keyed.row.number)):
+        if outcome.explanation is None:
+            failed.append(one_line(f"{outcome.keyed.name}: {outcome.error}: {outcome.message}"))
         else:
-            yield found
+            yield outcome.explanation

@@ -4,8 +4,6 @@ import base64
 import hashlib
 import json
 import re
-import sys
-import types
 from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
@@ -13,6 +11,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from corpora import stored
 from explanations import make_explanation, units_of
 from typer.testing import CliRunner
 
@@ -22,7 +21,7 @@ from ihcli.errors import OutputError, ResultError, UsageError
 from ihcli.output.report import contents, page_script, render, script_json, write_report
 from ihcli.output.report.colours import SHADES, colours_css
 from ihcli.output.report.contents import MISSING, STEPS, encode, payload, whole_steps
-from ihcli.results import Explanation, Unit
+from ihcli.results import Unit
 
 NASTY = "<script>alert(1)</script> <!-- not --> </script><img src=x onerror=alert(2)> a\u2028b & \"quoted\" '{{ 7*7 }}'"
 
@@ -274,17 +273,16 @@ def test_the_command_reads_files_folders_and_runs(tmp_path: Path, capsys: pytest
     assert err.splitlines() == [str(page), str(one)]
 
 
-def test_the_command_reads_a_store_and_counts_its_failed_rows(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_the_command_reads_a_store_in_the_order_of_its_input(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def rows(path: Path) -> list[tuple[str, Explanation | str]]:
-        assert path == tmp_path
-        return [("7", make_explanation(text="seven")), ("8", "empty text"), ("9", make_explanation(text="nine"))]
-
-    (tmp_path / "manifest.json").write_text("{}")
-    monkeypatch.setitem(sys.modules, "ihcli.corpus", types.SimpleNamespace(iter_explanations=rows))
-    assert texts_of(run([tmp_path], tmp_path / "store.html")) == ["seven", "nine"]
-    assert "1 failed rows" in capsys.readouterr().err
+    lines = ["a fine film with no plot but good jokes", "a film", "nan here", "dull", "a long and quite dull film"]
+    store = stored(tmp_path, lines)
+    page = run([store], tmp_path / "store.html")
+    assert texts_of(page) == [line for line in lines if "nan" not in line]
+    err = capsys.readouterr().err
+    assert "note: 1 failed row has no explanation and is not shown" in err
+    assert "NonFiniteError" in err
 
 
 @pytest.mark.parametrize(

@@ -104,7 +104,7 @@ def constrained_inverse(gram: Array) -> tuple[Array, Array]:
     system = np.ones((count + 1, count + 1))
     system[:count, :count] = gram
     system[-1, -1] = 0
-    inverse = np.linalg.pinv(system, hermitian=True)
+    inverse = np.asarray(np.linalg.pinv(system, hermitian=True), dtype=np.float64)
     return inverse[:count, :count], inverse[:count, -1]
 
 

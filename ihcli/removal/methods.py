@@ -162,7 +162,7 @@ class _Question:
     @property
     def exact(self) -> bool:
         """Whether all coalitions may be evaluated."""
-        return 2**self.units <= self.allowed
+        return 1 << self.units <= self.allowed
 
     @property
     def allowed(self) -> int:
@@ -223,7 +223,7 @@ class _Question:
 
 def default_evaluations(units: int) -> int:
     """The evaluations that a method may use by default: 4,096, or eight times the number of units and pairs."""
-    return max(2**EXACT_UNITS, 8 * (units + units * (units - 1) // 2))
+    return max(1 << EXACT_UNITS, 8 * (units + units * (units - 1) // 2))
 
 
 def explain_game(
@@ -278,7 +278,7 @@ def explain_game(
         message = f"{evaluations} evaluations are allowed; give at least 1 with --evaluations."
         raise UsageError(message)
     if isinstance(game, CountedGame) and game.limit is not None and METHODS[method].samples:
-        left = game.limit if 2**units <= game.limit else game.limit - game.evaluations
+        left = game.limit if 1 << units <= game.limit else game.limit - game.evaluations
         evaluations = min(left, default_evaluations(units) if evaluations is None else evaluations)
     counted = CountedGame(game, units, limit=evaluations)
     question = _Question(method, counted, units, evaluations, seed, tolerance)

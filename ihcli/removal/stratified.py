@@ -29,7 +29,7 @@ class WeightedCoalitions:
     @property
     def units(self) -> int:
         """U."""
-        return self.coalitions.shape[1]
+        return int(self.coalitions.shape[1])
 
     @property
     def complete(self) -> bool:

@@ -88,7 +88,8 @@ def lime_fit(coalitions: Coalitions, values: Array, weights: Array, penalty: flo
     """
     design = np.column_stack([np.ones(len(coalitions)), coalitions])
     ridge = np.diag([0.0] + [penalty] * coalitions.shape[1])
-    inverse = np.linalg.pinv(design.T @ (design * weights[:, None]) + ridge, hermitian=True)
+    normal = design.T @ (design * weights[:, None]) + ridge
+    inverse = np.asarray(np.linalg.pinv(normal, hermitian=True), dtype=np.float64)
     solution = inverse @ (design.T @ (weights * values))
     residual = values - design @ solution
     errors = consistent_errors(design, residual, weights, inverse)

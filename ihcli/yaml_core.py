@@ -47,13 +47,8 @@ _Loader.add_constructor(f"{_TAG}int", _Loader.construct_integer)
 
 def parse(text: str) -> tuple[yaml.Node | None, Any]:
     """The node and the value of one YAML document; raises `YamlError`."""
-    loader = _Loader(text)
     try:
-        node = loader.get_single_node()
-        if node is None:
-            return None, None
-        _require_core(node, set(), set())
-        return node, loader.construct_document(node)
+        return _parsed(text)
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         raise YamlError(str(error.problem or error.context), mark.line + 1 if mark else None) from error
@@ -62,6 +57,16 @@ def parse(text: str) -> tuple[yaml.Node | None, Any]:
         raise YamlError(message) from error
     except yaml.YAMLError as error:
         raise YamlError(" ".join(str(error).split())) from error
+
+
+def _parsed(text: str) -> tuple[yaml.Node | None, Any]:
+    loader = _Loader(text)
+    try:
+        node = loader.get_single_node()
+        if node is None:
+            return None, None
+        _require_core(node, set(), set())
+        return node, loader.construct_document(node)
     finally:
         loader.dispose()
 

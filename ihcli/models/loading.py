@@ -173,8 +173,9 @@ def _load_model(folder: Path, section: ModelSection, settings: dict[str, Any], c
         raise
     except Exception as error:
         raise ModelError(_refusal(section, settings, checkpoint, error)) from error
+    require_sequence_classifier(settings, section.name, type(model).__name__, complete=False)
     require_complete(model, report, section.name)
-    require_sequence_classifier(settings, section.name, type(model).__name__)
+    require_sequence_classifier(settings, section.name, type(model).__name__, complete=True)
     require_all_used(model, report, section.name)
     require_finite(model, section.name)
     return model.to(DTYPES[section.dtype])

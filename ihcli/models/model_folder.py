@@ -14,6 +14,7 @@ BUNDLED = "bundled"
 ADAPTER_CONFIG = "adapter_config.json"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 _SEQUENCE_CLASSIFICATION = "ForSequenceClassification"
+_PRETRAINED = re.compile(r"(Model|ForMaskedLM|ForPreTraining|ForCausalLM|ForConditionalGeneration)$")
 _MOST_CONFIG_BYTES = 16 << 20
 
 
@@ -30,7 +31,8 @@ def locate(section: ModelSection) -> tuple[Path, str | None]:
         folder = Path(section.name).expanduser()
         exists, is_file = folder.is_dir(), folder.is_file()
     except (RuntimeError, OSError, ValueError) as error:
-        message = f"{section.name[:200]!r}: {error}. Give a folder with a model, a hub id, or bundled."
+        reason = getattr(error, "strerror", None) or error
+        message = f"{section.name[:200]!r}: {reason}. Give a folder with a model, a hub id, or bundled."
         raise ModelError(message) from error
     if exists:
         _refuse_revision(section, f"{folder} is a folder of this machine")
@@ -141,20 +143,22 @@ def read_json(file: Path, name: str) -> dict[str, Any]:
     return found
 
 
-def require_sequence_classifier(settings: dict[str, Any], name: str, loaded: str) -> None:
+def require_sequence_classifier(settings: dict[str, Any], name: str, loaded: str, *, complete: bool) -> None:
     """Raise `ModelError` where config.json names another architecture than one that classifies whole texts.
 
-    `loaded` is the class that would be used; a model's own code may name its own class.
+    `loaded` is the class that would be used; a model's own code may name its own class.  Before the model is known to
+    be `complete`, one that was only pre-trained passes: the weights that it lacks say more.
     """
     named = settings.get("architectures")
     classes = [named] if isinstance(named, str) else named if isinstance(named, list) else []
     others = [str(one) for one in classes if not str(one).endswith(_SEQUENCE_CLASSIFICATION) and one != loaded]
-    if others and len(others) == len(classes):
-        message = (
-            f"{name}: its config.json says that the model is a {others[0]}, which does not classify whole texts; as a "
-            f"{loaded} its answers would mean something else. Give a model fine-tuned for sequence classification."
-        )
-        raise ModelError(message)
+    if not others or len(others) < len(classes) or (not complete and _PRETRAINED.search(others[0])):
+        return
+    message = (
+        f"{name}: its config.json says that the model is a {others[0]}, which does not classify whole texts; as a "
+        f"{loaded} its answers would mean something else. Give a model fine-tuned for sequence classification."
+    )
+    raise ModelError(message)
 
 
 def known_type(model_type: Any) -> bool:

@@ -72,7 +72,7 @@ def find_label(wanted: str | int, labels: Sequence[str], what: str) -> int:
     What is both the name of one label and the index of another is an error; `name:1` and `index:1` say which is meant.
     Names are compared after Unicode's composition, so that an accent may be typed either way.  Raises `TargetError`.
     """
-    text = str(wanted)
+    text = wanted if isinstance(wanted, str) else _digits(wanted)
     named = _named(text, labels)
     if not named and text.startswith(NAME):
         return _only(_named(text.removeprefix(NAME), labels), text, labels, what)
@@ -88,6 +88,11 @@ def find_label(wanted: str | int, labels: Sequence[str], what: str) -> int:
         )
         raise TargetError(message)
     return _only(named, text, labels, what)
+
+
+def _digits(number: int) -> str:
+    """A whole number as text; one of thousands of digits, which Python does not write, as a long one."""
+    return str(min(number, 10 ** (2 * _MOST_DIGITS)))
 
 
 def recorded_index(name: str, labels: Sequence[str]) -> int:

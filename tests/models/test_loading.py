@@ -2,7 +2,6 @@
 
 import hashlib
 import json
-import shutil
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -24,18 +23,6 @@ from ihcli.pipeline import Explainer
 
 def load(folder: Path | str, **section: Any) -> LoadedClassifier:
     return load_classifier(RunConfig.of({"model": {"name": str(folder), **section}}))
-
-
-@pytest.fixture(scope="module")
-def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    labels = {0: "NEGATIVE", 1: "NEUTRAL", 2: "POSITIVE"}
-    names = {name: index for index, name in labels.items()}
-    return save(tmp_path_factory.mktemp("bert"), id2label=labels, label2id=names)
-
-
-@pytest.fixture
-def folder(original: Path, tmp_path: Path) -> Path:
-    return shutil.copytree(original, tmp_path / "model")
 
 
 def change(file: Path, **values: Any) -> None:
@@ -82,17 +69,6 @@ def test_sparse_attention_by_chance_is_replaced_by_the_full_one(tmp_path: Path, 
     made = load(tmp_path)
     assert made.model.config.attention_type == "original_full"
     assert made.adapter.route is not None
-
-
-def test_weights_in_parts_have_one_digest(folder: Path) -> None:
-    build(family_of("BERT")).save_pretrained(folder, max_shard_size="40KB")
-    (folder / "model.safetensors").unlink()
-    parts = sorted(folder.glob("model-*.safetensors"))
-    assert len(parts) > 1
-    digest = hashlib.sha256()
-    for part in parts:
-        digest.update(part.read_bytes())
-    assert load(folder).info.weights_sha256 == digest.hexdigest()
 
 
 def test_the_limit_counts_positions_that_start_after_the_padding() -> None:

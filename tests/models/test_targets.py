@@ -10,7 +10,7 @@ from torch import Tensor
 from ihcli.config import BaselineSection, TargetSection, UnitsSection
 from ihcli.errors import TargetError
 from ihcli.models import LoadedClassifier
-from ihcli.models.targets import find_label, output, probabilities, resolve
+from ihcli.models.targets import find_label, output, probabilities, recorded_index, resolve
 from ihcli.results import Prediction, Target
 
 LABELS = ("NEGATIVE", "NEUTRAL", "POSITIVE")
@@ -98,6 +98,84 @@ def test_a_name_that_several_labels_share() -> None:
     target = resolve(TargetSection(label=1, against=2), prediction, ("x", "y", "x"), "single_label")
     assert target.against is not None
     assert find_label(target.against, ("x", "y", "x"), "label") == 2
+
+
+STARS = ("1", "2", "3", "4", "5")
+
+
+@pytest.mark.parametrize("wanted", ["1", 1, "2", 2, "4", 4])
+def test_a_number_that_is_one_label_s_name_and_another_s_index_is_an_error(wanted: str | int) -> None:
+    """A command line gives text and YAML a number: both mean the same."""
+    with pytest.raises(TargetError) as caught:
+        find_label(wanted, STARS, "label")
+    number = int(wanted)
+    assert f"label {number} could be the name of label {number - 1} or the index of the label '{number + 1}'" in str(
+        caught.value
+    )
+    assert f"Write name:{number} or index:{number}." in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("wanted", "labels", "index"),
+    [
+        ("name:1", STARS, 0),
+        ("index:1", STARS, 1),
+        ("5", STARS, 4),  # there is no index 5
+        (5, STARS, 4),
+        ("0", STARS, 0),  # no label is called 0
+        (0, STARS, 0),
+        ("1", ("0", "1"), 1),  # name and index agree
+        (1, ("0", "1"), 1),
+        ("index:1", ("index:1", "b"), 0),  # a name as it stands comes first
+        ("name:name:x", ("a", "name:x"), 1),
+        ("name:predicted", ("a", "predicted"), 1),
+        ("-1 stars", ("a", "-1 stars"), 1),
+        ("été", ("a", "e\u0301te\u0301"), 1),
+        ("e\u0301te\u0301", ("a", "été"), 1),
+        ("\u212bngström", ("a", "Ångström"), 1),
+    ],
+)
+def test_one_rule_for_names_and_indices(wanted: str | int, labels: tuple[str, ...], index: int) -> None:
+    assert find_label(wanted, labels, "label") == index
+
+
+@pytest.mark.parametrize(
+    ("wanted", "labels", "words"),
+    [
+        ("name:7", STARS, "no label 'name:7'"),
+        ("index:7", STARS, "The label 7 is past the last index, 4"),
+        ("index:x", STARS, "no label 'index:x'"),
+        ("9" * 5000, STARS, "The label 999999999… is past the last index"),
+        (10**3999, STARS, "The label 100000000… is past the last index"),
+        ("x", ("e\u0301", "é"), "no label 'x'"),
+        ("é", ("e\u0301", "e\u0301"), "Several labels are called 'é'; give the index, as index:0"),
+    ],
+)
+def test_what_names_no_label(wanted: str | int, labels: tuple[str, ...], words: str) -> None:
+    with pytest.raises(TargetError) as caught:
+        find_label(wanted, labels, "label")
+    assert words in str(caught.value)
+
+
+def test_an_index_of_more_digits_than_python_writes() -> None:
+    with pytest.raises(TargetError, match="is past the last index, 4"):
+        find_label(10**4999, STARS, "label")
+
+
+def test_a_target_that_was_recorded_is_found_again() -> None:
+    for labels in (STARS, ("x", "y", "x"), ("0", "1"), ("1", "0")):
+        for other in range(1, len(labels)):
+            target = resolve(TargetSection(label="index:0", against=f"index:{other}"), SEEN, labels, "single_label")
+            assert target.against is not None
+            assert recorded_index(target.against, labels) == other
+    assert recorded_index("2", ("x", "y", "x")) == 2  # as earlier versions wrote it
+
+
+def test_labels_that_a_pretrained_head_has_by_the_thousand_are_listed_in_part() -> None:
+    with pytest.raises(TargetError) as caught:
+        find_label("x", [f"label {i}" for i in range(1000)], "label")
+    assert "and 950 more" in str(caught.value)
+    assert len(str(caught.value)) < 2000
 
 
 @pytest.mark.parametrize("kind", ["probability", "log-odds"])

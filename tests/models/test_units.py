@@ -1,6 +1,7 @@
 """Units: a partition of the tokens by character offsets, whatever the tokenizer and the script."""
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable
 from itertools import pairwise
@@ -19,8 +20,9 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 
 from ihcli.attribution import integrated_hessians
 from ihcli.config import BaselineSection, UnitsSection
-from ihcli.errors import InputError, TextTooLongError
+from ihcli.errors import InputError, ModelError, TextTooLongError
 from ihcli.models.encoding import EncodedText, encode
+from ihcli.models.units import claim_letters
 
 SCRIPTS = [*CORPUS, "这部电影不错。很好", "หนังไม่ดีเลย", "הסרט לא רע", "great 👍🏽 film!"]
 KINDS = ("wordpiece", "bpe", "unigram", "metaspace", "xlm-roberta", "llama")
@@ -110,6 +112,99 @@ def test_a_lone_space_token_goes_with_the_word_after_it(of_kind: Callable[[str],
     found = encoded(of_kind("xlm-roberta"), "bad 👍🏽")
     assert found.units[1].tokens[0] == "▁"
     assert found.units[1].text == "👍🏽"
+
+
+@pytest.fixture(scope="module")
+def spaced() -> Any:
+    """A byte-level tokenizer that adds a space before every word, with two added tokens, as social-media models have."""
+    made = Tokenizer(models.BPE())
+    made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True, trim_offsets=True)
+    made.post_processor = processors.ByteLevel(add_prefix_space=True, trim_offsets=True)
+    trainer = trainers.BpeTrainer(
+        vocab_size=400, show_progress=False, initial_alphabet=pre_tokenizers.ByteLevel.alphabet()
+    )
+    made.train_from_iterator(["I hated it", "It was a film", "we hated a b c"] * 8, trainer)
+    made.add_tokens(["<user>", "<url>"])
+    return PreTrainedTokenizerFast(tokenizer_object=made)
+
+
+@pytest.mark.parametrize(
+    ("text", "words", "tokens"),
+    [
+        ("<user>I hated <url>", ["<user>", "I", "hated", "<url>"], ["<user>", "I", "hated", "<url>", "<url>"]),
+        ("<user>It was", ["<user>", "It", "was"], ["<user>", "It", "was"]),
+        ("<user>a <user>b<url>c", ["<user>", "a", "<user>", "b", "<url>", "c"],
+         ["<user>", "a", "<user>", "<user>", "b", "<url>", "c"]),
+        ("<url>.", ["<url>", "."], ["<url>", ".", "."]),
+        ("<user>é", ["<user>", "é"], ["<user>", "é", "é", "é"]),
+        ("I hated it", ["I", "hated", "it"], ["I", "hated", "it"]),
+        ("<user> I", ["<user>", "I"], ["<user>", "I"]),
+    ],
+)  # fmt: skip
+def test_letters_that_the_offsets_miss_belong_to_their_own_token(
+    spaced: Any, text: str, words: list[str], tokens: list[str]
+) -> None:
+    """After an added token the tokenizer's offsets of a word start one character late: those of `ĠI` are empty."""
+    assert shown(encoded(spaced, text)) == words
+    assert shown(encoded(spaced, text, TOKENS)) == tokens
+    check(encoded(spaced, text))
+
+
+def test_the_attribution_of_such_a_word_is_its_own(spaced: Any) -> None:
+    found = encoded(spaced, "<user>I hated <url>")
+    owners = dict(zip(found.tokens, found.groups.tolist(), strict=True))
+    assert (owners["ĠI"], owners["Ġhated"]) == (1, 2)
+    assert [unit.tokens for unit in found.units[1:3]] == [("ĠI",), ("Ġhated",)]
+
+
+@pytest.mark.parametrize(
+    ("text", "tokens", "offsets", "claimed"),
+    [
+        ("abI c", ["ab", "ĠI", "Ġc"], [(0, 2), (3, 3), (4, 5)], [(0, 2), (2, 3), (4, 5)]),
+        ("abI c", ["ab", "I", "c"], [(0, 2), (2, 2), (4, 5)], [(0, 2), (2, 3), (4, 5)]),  # empty before its letter
+        ("ab c", ["ab", "▁", "c"], [(0, 2), (3, 3), (3, 4)], [(0, 2), (3, 3), (3, 4)]),  # a lone metaspace has none
+        ("ab\u200bc", ["ab", "x", "c"], [(0, 2), (2, 2), (3, 4)], [(0, 2), (2, 2), (3, 4)]),  # nothing to see
+        ("ab c", ["ab", "Ġc"], [(0, 2), (3, 4)], [(0, 2), (3, 4)]),  # the character before is a space
+        ("ab\ufffdc", ["ab", "c"], [(0, 2), (3, 4)], [(0, 2), (3, 4)]),  # dropped by the tokenizer: nobody's
+    ],
+)
+def test_what_a_token_may_claim(text: str, tokens: list[str], offsets: list[Any], claimed: list[Any]) -> None:
+    assert claim_letters(text, tokens, offsets) == claimed
+
+
+@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("text", [*SCRIPTS, "bad 👍🏽", "  two  spaces\n\nnew\tline ", "a\n\n", "👍"])
+def test_no_unit_s_text_is_empty(of_kind: Callable[[str], Any], kind: str, text: str) -> None:
+    for section in (TOKENS, WORDS):
+        assert all(shown(encoded(of_kind(kind), text, section)))
+
+
+@pytest.mark.parametrize("separator", ["\u2028", "\u2029", "\x0b", "\x85"])
+def test_a_line_of_spans_ends_where_lines_end(tmp_path: Path, separator: str) -> None:
+    file = tmp_path / "spans.txt"
+    file.write_text(f"# a{separator}note\r15 22\r\n0 10\n", encoding="utf-8", newline="")
+    section = UnitsSection(kind="spans", spans=str(file))
+    assert shown(encoded(tokenizer("wordpiece"), "this movie was not bad", section)) == ["this movie", "was", "not bad"]
+
+
+def test_a_file_of_spans_from_a_device() -> None:
+    with pytest.raises(InputError, match=r"/dev/zero: the spans cannot be read \(Is a device"):
+        encoded(tokenizer("wordpiece"), "not bad", UnitsSection(kind="spans", spans="/dev/zero"))
+
+
+# --- pairs for a model that knows one text ------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(("types", "name"), [(1, "BERT"), (1, "ELECTRA"), (1, "ERNIE"), (1, "ALBERT")])
+def test_a_pair_for_a_model_of_one_token_type_is_refused(types: int, name: str) -> None:
+    made = dataclasses.replace(classifier(family_of(name), type_vocab_size=types), tokenizer=tokenizer("wordpiece"))
+    with pytest.raises(ModelError, match=r"token type 1, and the model knows 1 type only: it was not made for text pa"):
+        made.encode("not bad", "fine", units=WORDS)
+    assert len(made.encode("not bad", units=WORDS).units) == 2
+
+
+def test_a_pair_for_a_model_of_two_token_types_is_taken() -> None:
+    assert len(classifier(family_of("BERT")).encode("not bad", "fine", units=WORDS).units) == 3
 
 
 def test_sentences(of_kind: Callable[[str], Any]) -> None:

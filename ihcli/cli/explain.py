@@ -64,7 +64,8 @@ def explain(
         typer.echo(estimate)
         return
     try:
-        written = _write(explanation, config) if writes else []
+        with console.warnings_shown(to):
+            written = _write(explanation, config) if writes else []
     finally:  # the result is shown even where its files cannot be written
         if as_json:
             console.write_json(explanation.to_json())

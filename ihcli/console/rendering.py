@@ -25,6 +25,7 @@ from ihcli.wording import (
     number,
     prediction,
     setting,
+    units_of_strongest_pairs,
 )
 
 _LONGEST_LABEL, _LEAST_COLUMNS = 16, 2
@@ -87,7 +88,7 @@ def _lay_out(explanation: Explanation, width: int, *, diagonal: bool) -> MatrixL
     entries = [v for u, row in enumerate(explanation.ih.tolist()) for w, v in enumerate(row) if u != w or diagonal]
     cell = max(len(digits.label(value)) for value in entries) + 2
     room = (width - label - 1) // (cell + 1)
-    shown = _units_of_strongest(explanation, room)
+    shown = units_of_strongest_pairs(explanation, room)
     if shown:  # names of columns in full, where the window has room for them
         cell = max(cell, min(label, (width - label - 1) // len(shown) - 1))
     return MatrixLayout(shown, labels, label, cell, digits)
@@ -122,18 +123,6 @@ def _fit(text: str, width: int, *, right: bool = False) -> str:
         return set_cell_size(set_cell_size(text, width - 1).rstrip() + "…", width)
     space = " " * (width - cell_len(text))
     return space + text if right else text + space
-
-
-def _units_of_strongest(explanation: Explanation, room: int) -> list[int]:
-    """At most `room` units, those of the strongest pairs, in the order of the text."""
-    count = len(explanation.units)
-    if room >= count:
-        return list(range(count))
-    chosen: set[int] = set()
-    for i, j, _ in explanation.pairs():
-        if len(chosen | {i, j}) <= room:
-            chosen |= {i, j}
-    return sorted(chosen)
 
 
 def _opening(explanation: Explanation) -> list[Text]:

@@ -5,7 +5,6 @@ follows the theme of JupyterLab, VS Code and Colab, elsewhere that of the browse
 """
 
 import math
-from collections.abc import Sequence
 
 from ihcli.output.notebook_arcs import arcs_svg, safe, themed
 from ihcli.results import Explanation
@@ -21,6 +20,7 @@ from ihcli.wording import (
     prediction,
     setting,
     shorten,
+    units_of_strongest_pairs,
 )
 
 MOST_ARC_UNITS = 60
@@ -127,7 +127,7 @@ def _words(explanation: Explanation) -> list[str]:
 
 def _matrix(explanation: Explanation) -> list[str]:
     """Γ as a table with a grey diagonal and the attributions as last column; of a long text, the strongest units."""
-    units = _shown_units(explanation)
+    units = units_of_strongest_pairs(explanation, MOST_MATRIX_UNITS)
     attributions, interactions = digits_of(explanation)
     labels = names(explanation.units, 14)
     head = "".join(f'<th title="{safe(explanation.units[v].text)}">{safe(labels[v])}</th>' for v in units)
@@ -141,17 +141,6 @@ def _matrix(explanation: Explanation) -> list[str]:
     if len(units) < len(explanation.units):
         note += f" {len(units)} of {len(explanation.units)} units are shown, those of the strongest pairs."
     return [f'<div class="scroll">{table}</div>', f'<p class="quiet">{note}</p>']
-
-
-def _shown_units(explanation: Explanation) -> Sequence[int]:
-    """At most so many units, those of the strongest pairs, in the order of the text."""
-    if len(explanation.units) <= MOST_MATRIX_UNITS:
-        return range(len(explanation.units))
-    chosen: set[int] = set()
-    for i, j, _ in explanation.pairs():
-        if len(chosen | {i, j}) <= MOST_MATRIX_UNITS:
-            chosen |= {i, j}
-    return sorted(chosen)
 
 
 def _cell(value: float, digits: Digits, *, own: bool) -> str:

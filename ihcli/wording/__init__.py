@@ -15,10 +15,10 @@ from ihcli.wording.sentences import (
     setting,
     target,
 )
-from ihcli.wording.units import is_punctuation, names, shorten
+from ihcli.wording.units import is_punctuation, names, shorten, units_of_strongest_pairs
 
 __all__ = [
     "MINUS", "UNKNOWN", "Contributions", "Digits", "baseline", "certificate", "contributions", "digits_of",
     "digits_together", "direction", "entries_cancel", "is_punctuation", "largest", "meaning_of_one", "names",
-    "number", "percent", "prediction", "setting", "shorten", "target",
+    "number", "percent", "prediction", "setting", "shorten", "target", "units_of_strongest_pairs",
 ]  # fmt: skip

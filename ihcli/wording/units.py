@@ -1,9 +1,9 @@
-"""Units in short: names that tell repeated words apart, shortened texts, punctuation."""
+"""Units in short: names that tell repeated words apart, shortened texts, punctuation, the strongest units."""
 
 import unicodedata
 from collections import Counter
 
-from ihcli.results import Unit
+from ihcli.results import Explanation, Unit
 
 
 def shorten(text: str, length: int) -> str:
@@ -31,3 +31,14 @@ def names(units: tuple[Unit, ...], length: int = 24) -> list[str]:
         seen[name] += 1
         numbered.append(f"{name} ({seen[name]})" if total[name] > 1 else name)
     return numbered
+
+
+def units_of_strongest_pairs(explanation: Explanation, most: int) -> list[int]:
+    """Positions of at most `most` units, those of the strongest pairs, in the order of the text; all where they fit."""
+    if len(explanation.units) <= most:
+        return list(range(len(explanation.units)))
+    chosen: set[int] = set()
+    for i, j, _ in explanation.pairs():
+        if len(chosen | {i, j}) <= most:
+            chosen |= {i, j}
+    return sorted(chosen)

@@ -1,1 +1,1 @@
-"""The gate: recorded explanations compared with new ones.  What fails and what warns is decided in README.md here."""
+"""The gate: recorded explanations compared with new ones; README.md says what fails and what warns."""

@@ -1,14 +1,16 @@
 """Damaged and hostile documents of a result, each made from a good one."""
 
 import copy
+import dataclasses
 import json
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from explanations import make_explanation
 
+from ihcli import results
 from ihcli.config import RunConfig
-from ihcli.results import Explanation, Surrogate
+from ihcli.results import SCHEMA, Explanation, Surrogate
 
 GOOD = make_explanation(4, config=RunConfig().to_dict(), warnings=("a warning",))
 Change = Callable[[dict[str, Any]], object]
@@ -31,9 +33,9 @@ def hostile_documents() -> dict[str, bytes]:
         "UTF-16": text.encode("utf-16"),
         "invalid UTF-8": text.encode().replace(b"this", b"th\xff\xfes", 1),
         "null bytes": b"\0" * 100,
-        "another schema": text.replace("ihcli.result/1", "ihcli.result/99").encode(),
+        "another schema": text.replace(SCHEMA, "ihcli.result/99").encode(),
         "no schema": text.replace('"schema"', '"scheme"').encode(),
-        "a schema of another type": text.replace('"ihcli.result/1"', "[1]").encode(),
+        "a schema of another type": text.replace(f'"{SCHEMA}"', "[1]").encode(),
         "a nest of lists": text.replace('"config": {', '"config": ' + "[" * 100_000).encode(),
         "a nest of objects": text.replace('"kind": "pad"', '"kind": ' + '{"a":' * 1000 + "1" + "}" * 1000, 1).encode(),
         "a number of 5,000 digits": text.replace('"index": 1', '"index": ' + "9" * 5000, 1).encode(),
@@ -53,7 +55,10 @@ def hostile_documents() -> dict[str, bytes]:
     return documents
 
 
-_OPTIONAL = {"config", "path", "ih_spread", "warnings", "surrogate", "side", "gradients", "engine", "against"}
+_RECORDS = [kind for kind in vars(results).values() if isinstance(kind, type) and dataclasses.is_dataclass(kind)]
+_OPTIONAL = {
+    field.name for kind in _RECORDS for field in dataclasses.fields(kind) if field.default is not dataclasses.MISSING
+}
 _TEXT_OR_NULL = {"text_pair", "revision", "against"}
 
 
@@ -178,7 +183,6 @@ _CHANGES: dict[str, Change] = {
 
 def odd_results() -> dict[str, Explanation]:
     """Results that are valid and strange: every command must take them."""
-    import dataclasses
 
     def with_text(text: str) -> Explanation:
         return make_explanation(text=text, config=RunConfig().to_dict())
@@ -193,9 +197,7 @@ def odd_results() -> dict[str, Explanation]:
         "one unit": make_explanation(1),
         "two equal words": with_text("no no"),
         "nothing but zeros": make_explanation(3, ih=[[0.0] * 3] * 3),
-        "huge numbers": make_explanation(
-            3, ih=[[1e99, 1e99, -1e99], [1e99, -1e99, 1e99], [-1e99, 1e99, 1e99]]
-        ),
+        "huge numbers": make_explanation(3, ih=[[1e99, 1e99, -1e99], [1e99, -1e99, 1e99], [-1e99, 1e99, 1e99]]),
         "tiny numbers": make_explanation(3, ih=[[1e-310] * 3] * 3),
         "unknown gaps": dataclasses.replace(
             GOOD, certificate=dataclasses.replace(certificate, converged=False, **unknown)

@@ -108,7 +108,8 @@ def translate(error: Exception) -> IhError | None:
         place = f"{error.filename}: " if error.filename else ""
         reason = error.strerror or str(error)
         if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            return OutputError(f"{place}{reason}. Free some space, or choose another folder with -o.")
+            place = place or "Standard output or a file: "
+            return OutputError(f"{place}{reason}. Free some space, or write to another place.")
         if error.errno is not None:
             return InputError(f"{place}{reason}.")
     return None

@@ -19,9 +19,8 @@ from ihcli.models.checkpoint import (
 )
 from ihcli.models.classifier import LoadedClassifier, ProblemType
 from ihcli.models.discontinuities import Choices, choices
-from ihcli.models.encoding import encode
+from ihcli.models.encoding import SAMPLE, encode
 from ihcli.models.model_folder import known_type, locate, read_settings, require_sequence_classifier
-from ihcli.models.preflight import SAMPLE
 from ihcli.models.score import Score
 from ihcli.models.smoothing import names, observe
 from ihcli.models.transformers_output import first_line, silenced

@@ -13,7 +13,6 @@ from typer.testing import CliRunner, Result
 
 from ihcli import errors
 from ihcli.cli.app import app
-from ihcli.cli.error_handling import translate
 from ihcli.config import RunConfig
 from ihcli.output import slug
 from ihcli.results import (
@@ -206,30 +205,6 @@ def test_a_fault_of_ih_is_no_regression(ask: Ask, stand: Stand) -> None:
     assert "error: ZeroDivisionError: this is a fault of ih itself" in result.stderr
 
 
-OutOfMemory = type("OutOfMemoryError", (RuntimeError,), {"__module__": "torch"})
-
-
-@pytest.mark.parametrize(
-    ("foreign", "kind", "words"),
-    [
-        (MemoryError(), errors.DeviceError, "Set --memory"),
-        (OutOfMemory("CUDA out of memory. Tried to\nmore"), errors.DeviceError, "(CUDA out of memory. Tried to)"),
-        (OSError(errno.ENOSPC, "No space left on device", "a/b"), errors.OutputError, "a/b: No space left on device."),
-        (FileNotFoundError(errno.ENOENT, "No such file", "spans.txt"), errors.InputError, "spans.txt: No such file."),
-        (UnicodeEncodeError("ascii", "é", 0, 1, "no"), errors.OutputError, "ascii cannot write 'é'"),
-    ],
-)
-def test_foreign_exceptions_join_the_tree(foreign: Exception, kind: type[errors.IhError], words: str) -> None:
-    known = translate(foreign)
-    assert type(known) is kind
-    assert words in str(known)
-
-
-@pytest.mark.parametrize("fault", [ValueError("x"), RuntimeError("x"), OSError("no number"), KeyError("x")])
-def test_a_fault_joins_no_tree(fault: Exception) -> None:
-    assert translate(fault) is None
-
-
 def test_a_full_disk_does_not_cost_the_result(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
     def full(*_: object, **__: object) -> None:
         raise errors.OutputError("The disk is full.")
@@ -278,6 +253,32 @@ def test_standard_input_and_a_file_hold_one_text(ask: Ask, stand: Stand, tmp_pat
         (["x", "--formats", "json,gif"], "--formats: output.formats holds 'gif'"),
         (["x", "--device", "gpu"], "--device: runtime.device is 'gpu'"),
         (["x", "-c", "none.yaml"], "none.yaml: cannot be read"),
+        (["x", "-c", "/dev/zero"], "/dev/zero: cannot be read (Is a device or a socket, not a file)."),
+        (
+            ["x", "--threads", "9" * 30],
+            "--threads: runtime.threads is a number of some 30 digits; it must be a whole number at",
+        ),
+        (["x", "--threads", "2000"], "--threads: runtime.threads is 2000; it must be a whole number at least 1 and at"),
+        (
+            ["x", "--memory", "9" * 30 + "GB"],
+            f"--memory: runtime.memory is '{'9' * 30}GB': '{'9' * 30}GB' is not a size",
+        ),
+        (
+            ["x", "--memory", "9999999GB"],
+            "--memory: runtime.memory is '9999999GB': '9999999GB' is more than any machine",
+        ),
+        (
+            ["x", "--memory", "4"],
+            "--memory: runtime.memory is '4': '4' is 4 bytes, and at least 1MB is needed; for giga",
+        ),
+        (
+            ["x", "--memory", "500KB"],
+            "--memory: runtime.memory is '500KB': '500KB' is 500,000 bytes, and at least 1MB is",
+        ),
+        (
+            ["x", "--seed", "9" * 30],
+            "--seed: attribution.seed is a number of some 30 digits; it must be a whole number at",
+        ),
     ],
 )
 def test_bad_input_is_one_message(ask: Ask, stand: Stand, arguments: list[str], words: str) -> None:
@@ -311,7 +312,22 @@ def test_a_text_that_names_a_file_is_explained_with_a_hint(ask: Ask, stand: Stan
 def test_a_folder_that_cannot_be_written_is_refused_before_the_work(ask: Ask, stand: Stand, tmp_path: Path) -> None:
     (tmp_path / "taken").write_text("", encoding="utf-8")
     assert "taken is a file" in refused(ask("explain", "x", "-o", "taken/here"))
+    assert "taken is a file" in refused(ask("explain", "x", "-o", "taken"))
     assert stand.asked == []
+
+
+@pytest.mark.parametrize("place", ["/proc/x", "/proc/self/here", "x" * 300, "a/" * 3000])
+def test_what_the_system_lets_nobody_write_is_refused_before_the_work(ask: Ask, stand: Stand, place: str) -> None:
+    assert " cannot be written (" in refused(ask("explain", "x", "-o", place))
+    assert stand.asked == []
+
+
+def test_trying_to_write_leaves_no_trace(ask: Ask, stand: Stand, tmp_path: Path) -> None:
+    stand.failure = errors.ModelError("No weights.")
+    (tmp_path / "there").mkdir()
+    for place in ("there", "new/folder/here", "."):
+        assert ask("explain", "x", "-o", place).exit_code == 3
+    assert sorted(path.name for path in tmp_path.rglob("*")) == ["there"]
 
 
 # --- flags reach the configuration --------------------------------------------------------------------------------

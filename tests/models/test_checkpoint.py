@@ -59,7 +59,7 @@ def negated(state: dict[str, Tensor]) -> dict[str, Tensor]:
             "holds weights of an adapter (bert.encoder.layer.0.attention.self.query.lora_A.default.weight, ",
         ),
         (["classifier.modules_to_save.default.weight"], "Merge them with model.merge_and_unload()"),
-        (["classifier.original_module.weight", "bert.encoder.layer.0.output.dense.ia3_l"], "of an adapter (bert.encoder"),
+        (["classifier.original_module.weight", "bert.encoder.layer.0.output.dense.ia3_l"], "an adapter (bert.encoder"),
         (["classifier.dense.weight", "classifier.dense.bias"], "does not use (classifier.dense.bias, classifier.dense"),
         (["pre_classifier.weight"], "holds weights that BertForSequenceClassification does not use (pre_classifier."),
         (["bert.encoder.layer.2.output.dense.weight"], "does not use (bert.encoder.layer.2.output.dense.weight)"),

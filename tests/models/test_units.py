@@ -116,7 +116,7 @@ def test_a_lone_space_token_goes_with_the_word_after_it(of_kind: Callable[[str],
 
 @pytest.fixture(scope="module")
 def spaced() -> Any:
-    """A byte-level tokenizer that adds a space before every word, with two added tokens, as social-media models have."""
+    """A byte-level tokenizer that adds a space before every word, with two added tokens."""
     made = Tokenizer(models.BPE())
     made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=True, trim_offsets=True)
     made.post_processor = processors.ByteLevel(add_prefix_space=True, trim_offsets=True)

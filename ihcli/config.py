@@ -60,6 +60,17 @@ def _device(value: str) -> str:
     return value
 
 
+def _without_null(value: str | None) -> str | None:
+    if value is not None and "\0" in value:
+        message = "it holds a null character, which no name can have"
+        raise ValueError(message)
+    return value
+
+
+_Name = Annotated[str, AfterValidator(_without_null)]
+"""The name of a model, a file or a folder."""
+
+
 def _together(section: str, kind: str, needed: str, key: str, value: str | None) -> None:
     """`key` is given exactly where the kind is `needed`; raises `ValueError`."""
     if kind == needed and value is None:
@@ -79,8 +90,8 @@ class _Section(BaseModel):
 class ModelSection(_Section):
     """The classifier that is explained."""
 
-    name: str = Field("bundled", min_length=1, description="hub id, local directory, or `bundled`")
-    revision: str | None = Field(None, description="branch, tag or full commit of a hub model")
+    name: _Name = Field("bundled", min_length=1, description="hub id, local directory, or `bundled`")
+    revision: _Name | None = Field(None, description="branch, tag or full commit of a hub model")
     dtype: Literal["float32", "float64"] = Field(
         "float32", description="precision of the computation: float32, float64"
     )
@@ -106,12 +117,15 @@ class TargetSection(_Section):
 class BaselineSection(_Section):
     """The input x' that stands for `nothing said`."""
 
-    kind: Literal["auto", "value-zeroing", "pad", "mask", "unk", "zero", "text", "texts"] = Field(
-        "pad",
-        description="pad, mask, unk (that token for every word), zero (embeddings), text, texts (mean over a file)",
+    kind: Literal[
+        "auto", "value-zeroing", "pad", "mask", "unk", "zero", "text", "texts", "deletion", "masked-attention"
+    ] = Field(
+        "auto",
+        description="how a word is absent: value-zeroing, pad, mask, unk, zero, text, texts (mean over a file), "
+        "deletion, masked-attention; auto: value-zeroing where the model allows it, else mask or pad",
     )
     text: str | None = Field(None, description="the text of kind `text`")
-    file: str | None = Field(None, description="the file of kind `texts`, a text a line")
+    file: _Name | None = Field(None, description="the file of kind `texts`, a text a line")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -126,7 +140,7 @@ class UnitsSection(_Section):
     kind: Literal["token", "word", "sentence", "spans"] = Field(
         "word", description="what a row stands for: token, word, sentence, spans"
     )
-    spans: str | None = Field(None, description="the file of kind `spans`: a line `start end`, or JSON [[start, end]]")
+    spans: _Name | None = Field(None, description="the file of kind `spans`: a line `start end`, or JSON [[start, end]]")
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -148,7 +162,14 @@ class AttributionSection(_Section):
     engine: Literal["auto", "forward", "reverse"] = Field(
         "auto", description="second-order engine: auto, forward, reverse"
     )
-    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of the sign vectors that check a matrix")
+    seed: int = Field(0, ge=0, le=2**63 - 1, description="seed of sign vectors and of sampled coalitions")
+    method: Literal["ih", "shapley", "sii", "faith-shap", "archipelago", "occlusion", "lime", "kernel-shap"] = Field(
+        "ih",
+        description="ih, or a method over coalitions: shapley, sii, faith-shap, archipelago, occlusion, lime, "
+        "kernel-shap",
+    )
+    evaluations: int | None = Field(None, ge=2, description="most coalitions that a game may be evaluated at")
+    removal: bool = Field(default=True, description="check an explanation by removing words from the text")
 
 
 class TextSection(_Section):
@@ -171,7 +192,7 @@ class RuntimeSection(_Section):
 class OutputSection(_Section):
     """What is written."""
 
-    directory: str = Field("ih-results", min_length=1, description="folder that gets one folder a text")
+    directory: _Name = Field("ih-results", min_length=1, description="folder that gets one folder a text")
     formats: tuple[Literal["json", "csv", "png", "svg", "pdf"], ...] = Field(
         ("json", "csv", "png"), min_length=1, description="json, csv, png, svg, pdf", strict=False
     )

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import os
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -13,20 +14,26 @@ import numpy as np
 import torch
 import transformers
 
-from ihcli import __version__
+from ihcli import __version__, text_games
 from ihcli.attribution.estimate import Estimate, estimate
 from ihcli.attribution.evaluation import Engine, Progress
 from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine
 from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
 from ihcli.attribution.reverse import ReverseEngine, differentiable
 from ihcli.config import BaselineSection, RunConfig, load, parse_size
-from ihcli.errors import IhError
+from ihcli.errors import IhError, ModelError
 from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
+from ihcli.models.deletion import DeletionGame
+from ihcli.removal_check import check_by_removal
 from ihcli.results import Environment, Explanation, PathProfile, Prediction, Surrogate, Target
 from ihcli.runtime.memory import memory_limit
 
 SURROGATE_SHARE = 0.01
 """A surrogate gap above this share of f(x) - f(x') is worth a warning."""
+CANCELLING = 10.0
+"""Entries whose magnitudes sum to more than so many times the difference are worth a warning."""
+REMOVAL_SHARE = 0.2
+"""Share of the time of an explanation that its check by removal may add."""
 TRACES = 64
 """Traced computations kept (one a length of text)."""
 
@@ -38,13 +45,21 @@ class PreparedText:
     encoded: EncodedText
     prediction: Prediction
     target: Target
-    presence: Presence
+    presence: Presence | None
+    """F of the text; None for the game of deletion, which has no switches."""
 
     @property
     def key(self) -> Any:
         """Equal for texts whose nodes may share forward passes."""
-        path = self.presence.paths[0]
-        return self.presence.score.key, path.delta.shape, path.delta.dtype, path.delta.device
+        presence = self.switched
+        path = presence.paths[0]
+        return presence.score.key, path.delta.shape, path.delta.dtype, path.delta.device
+
+    @property
+    def switched(self) -> Presence:
+        """The presence of a text that has one."""
+        assert self.presence is not None  # noqa: S101  (asked of texts whose baseline has switches)
+        return self.presence
 
 
 class Explainer:
@@ -73,10 +88,14 @@ class Explainer:
         """Everything but the integral; raises `InputError`, `TargetError`, `BaselineError`, `PreflightError`."""
         config, classifier = self.config, self.classifier
         encoded = classifier.encode(text, text_pair, units=config.units, truncation=config.text.truncation)
-        preflight.inspect(classifier, encoded, thorough=False).require()
+        game = text_games.is_game(config)
+        kind = text_games.kind_of(config) if game else config.baseline.kind
+        if kind != "deletion":  # deletion needs neither embeddings nor derivatives
+            preflight.inspect(classifier, encoded, thorough=False, derivatives=not game).require()
         prediction = classifier.predict(encoded)
         target = classifier.target(config.target, prediction)
-        return PreparedText(encoded, prediction, target, classifier.presence(encoded, target, config.baseline))
+        presence = None if kind == "deletion" else classifier.presence(encoded, target, config.baseline)
+        return PreparedText(encoded, prediction, target, presence)
 
     def explain(self, text: str, text_pair: str | None = None, *, progress: Progress | None = None) -> Explanation:
         """Explain one text; raises `IhError` of the kind that fits."""
@@ -98,13 +117,17 @@ class Explainer:
         for place, (text, text_pair) in enumerate(texts):
             try:
                 prepared = self.prepare(text, text_pair)
+                if text_games.is_game(self.config):
+                    outcomes[place] = self._by_game(prepared)
+                    continue
             except IhError as error:
                 outcomes[place] = error
             else:
                 shared.setdefault(prepared.key, []).append((place, prepared))
         for group in shared.values():
             first = group[0][1]
-            tasks = [one.presence.paths for _, one in group]
+            tasks = [one.switched.paths for _, one in group]
+            started = time.perf_counter()
             try:
                 results = integrate_paths(tasks, self.engine(first), self._options(first), progress)
             except IhError as error:
@@ -112,15 +135,41 @@ class Explainer:
                     raise
                 outcomes[group[0][0]] = error
                 continue
+            seconds = (time.perf_counter() - started) / len(group)
             for (place, prepared), result in zip(group, results, strict=True):
-                outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result)
+                outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result, seconds)
         return [outcomes[place] for place in range(len(texts))]
+
+    def _by_game(self, prepared: PreparedText) -> Explanation:
+        """The explanation of one text by a method that evaluates coalitions alone."""
+        kind = text_games.kind_of(self.config)
+        game = text_games.game_of(self.classifier, prepared.encoded, prepared.target, kind, prepared.presence)
+        started = time.perf_counter()
+        result = text_games.explain(game, len(prepared.encoded.units), self.config)
+        return self._record(prepared, result, time.perf_counter() - started)
+
+    def _removal(self, explanation: Explanation, prepared: PreparedText, seconds: float) -> Explanation:
+        """The explanation with its check by removal, in at most a quarter of the seconds that it took."""
+        try:
+            game = DeletionGame(self.classifier, prepared.encoded, prepared.target)
+            removal = check_by_removal(explanation, game, seconds * REMOVAL_SHARE)
+        except ModelError as error:
+            warning = f"The check by removal was not possible: {error}"
+            return dataclasses.replace(explanation, warnings=(*explanation.warnings, warning))
+        contradicted = [pair for pair in removal.pairs if not pair.agrees]
+        units = explanation.units
+        warnings = [
+            f"Removing words contradicts the sign of {units[pair.i].text} · {units[pair.j].text} "
+            f"({pair.interaction:+.3g} by the matrix, {pair.effect:+.3g} by removal)."
+            for pair in contradicted
+        ]
+        return dataclasses.replace(explanation, removal=removal, warnings=(*explanation.warnings, *warnings))
 
     def _options(self, prepared: PreparedText) -> Options:
         settings = self.config.attribution
         return Options(
             settings.tolerance, settings.formulation, settings.max_nodes, settings.top, settings.seed,
-            prepared.presence.plan,
+            prepared.switched.plan,
         )  # fmt: skip
 
     @differentiable
@@ -129,7 +178,7 @@ class Explainer:
         return self._estimate(self.prepare(text, text_pair))
 
     def _estimate(self, prepared: PreparedText) -> Estimate:
-        paths, engine = prepared.presence.paths, self.engine(prepared)
+        paths, engine = prepared.switched.paths, self.engine(prepared)
         reverse = engine.reverse if isinstance(engine, ForwardEngine) else engine
         assert isinstance(reverse, ReverseEngine)  # noqa: S101  (there are two engines)
         return estimate(paths[0], self.config.attribution.tolerance, len(paths), engine, reverse)
@@ -157,8 +206,8 @@ class Explainer:
 
     def engine(self, prepared: PreparedText) -> Engine:
         """The forward engine where the computation can be traced and it is faster; else reverse over reverse."""
-        path = prepared.presence.paths[0]
-        reverse = ReverseEngine(prepared.presence.score, self.memory)
+        path = prepared.switched.paths[0]
+        reverse = ReverseEngine(prepared.switched.score, self.memory)
         program = self._choice(prepared).program
         if program is None:
             return reverse
@@ -171,24 +220,29 @@ class Explainer:
             if len(self._choices) >= TRACES:
                 self._choices.pop(next(iter(self._choices)))
             wanted = self.config.attribution.engine
-            path = prepared.presence.paths[0]
-            self._choices[prepared.key] = choose_engine(prepared.presence.score, path, wanted)
+            path = prepared.switched.paths[0]
+            self._choices[prepared.key] = choose_engine(prepared.switched.score, path, wanted)
         return self._choices[prepared.key]
 
-    def _record(self, prepared: PreparedText, result: Interactions) -> Explanation:
-        encoded, surrogate = prepared.encoded, prepared.presence.surrogate
+    def _record(
+        self, prepared: PreparedText, result: Interactions | text_games.GameExplanation, seconds: float
+    ) -> Explanation:
+        """The record of one explanation that took so many seconds, and its check by removal."""
+        encoded, presence = prepared.encoded, prepared.presence
+        surrogate = None if presence is None else presence.surrogate
         certificate = dataclasses.replace(
             result.certificate,
             surrogate=surrogate,
             surrogate_gap=None if surrogate is None else abs(surrogate.difference_change),
         )
-        return Explanation(
+        integral = result if isinstance(result, Interactions) else None
+        explanation = Explanation(
             text=encoded.text,
             text_pair=encoded.text_pair,
             model=self.classifier.info,
             prediction=prepared.prediction,
             target=prepared.target,
-            baseline=prepared.presence.description,
+            baseline={"kind": "deletion"} if presence is None else presence.description,
             units=encoded.units,
             f_input=result.f_input,
             f_baseline=result.f_baseline,
@@ -197,19 +251,22 @@ class Explainer:
             certificate=certificate,
             quadrature=result.quadrature,
             environment=environment(self.classifier.device),
-            path=result.path,
+            path=None if integral is None else integral.path,
             config=self.config.to_dict(),
-            ih_spread=result.ih_spread,
-            warnings=tuple(_warnings(result, surrogate, truncated=encoded.truncated)),
+            ih_spread=None if integral is None else integral.ih_spread,
+            method=self.config.attribution.method,
         )
+        warnings = tuple(_warnings(explanation, surrogate, truncated=encoded.truncated))
+        explanation = dataclasses.replace(explanation, warnings=warnings)
+        return self._removal(explanation, prepared, seconds) if self.config.attribution.removal else explanation
 
 
-def _warnings(found: Interactions, surrogate: Surrogate | None, *, truncated: bool) -> list[str]:
+def _warnings(explanation: Explanation, surrogate: Surrogate | None, *, truncated: bool) -> list[str]:
     warnings: list[str] = []
+    difference = abs(explanation.f_input - explanation.f_baseline)
     if truncated:
         warnings.append("The text was cut to what the model reads; the prediction and the matrix are of that part.")
     if surrogate is not None:
-        difference = abs(found.f_input - found.f_baseline)
         if abs(surrogate.difference_change) > SURROGATE_SHARE * difference:
             warnings.append(
                 f"Smoothing the kinks ({', '.join(surrogate.kinks)}) changed f(x) - f(x') by "
@@ -217,9 +274,15 @@ def _warnings(found: Interactions, surrogate: Surrogate | None, *, truncated: bo
             )
         if surrogate.label_changed:
             warnings.append("Smoothing the kinks changed the predicted label: the matrix explains the smoothed model.")
-    if not found.certificate.converged:
+    size = float(np.nansum(np.abs(explanation.ih)))
+    if explanation.method == "ih" and size > CANCELLING * difference:
+        warnings.append(
+            f"Entries cancel: their magnitudes sum to {size:.3g}, {size / max(difference, 1e-12):.0f} times "
+            f"f(x) - f(x') = {difference:.3g}. Compare single entries with removal before relying on them."
+        )
+    if not explanation.converged:
         warnings.append("The tolerance was not met: entries may be off by more than it allows.")
-        if _turns_at_baseline(found.path):
+        if explanation.path is not None and _turns_at_baseline(explanation.path):
             warnings.append(
                 "f turns sharply right at the baseline, as where a normalisation meets a zero vector (an embedding of "
                 "pad is often one). Another baseline, such as mask, makes the path smoother."

@@ -33,7 +33,9 @@ from ihcli.result_files import (
     validated,
 )
 
-SCHEMA = "ihcli.result/1"
+SCHEMA = "ihcli.result/2"
+EARLIER_SCHEMAS = ("ihcli.result/1",)
+"""Schemas that are still read: 1 has neither method, removal nor standard errors."""
 RESULT = "result.json"
 """Name of the document in the folder of a result."""
 Array = NDArray[np.float64]
@@ -158,6 +160,7 @@ class Certificate:
         tolerance: The largest error that was asked for, as a share of the largest |Γ_uv|.
         converged: Whether row gap and quadrature error are within the tolerance.
         surrogate: What smoothing changed; None without smoothing.
+        standard_error: Largest standard error of an entry, 0 where all coalitions were evaluated; None for integrals.
     """
 
     completeness_gap: Gap
@@ -168,6 +171,7 @@ class Certificate:
     tolerance: float
     converged: bool
     surrogate: Surrogate | None = None
+    standard_error: float | None = None
 
 
 @with_config(EXACT)
@@ -181,7 +185,8 @@ class Quadrature:
         nodes: Nodes at which a Hessian was taken.
         hessian_vector_products: Products of a Hessian with a vector.
         gradients: Gradients.
-        engine: How second derivatives were taken: `forward` or `reverse`.
+        engine: How second derivatives were taken: `forward` or `reverse`; `game` where coalitions were evaluated.
+        evaluations: Coalitions of units at which the score was evaluated.
     """
 
     rule: str
@@ -190,6 +195,7 @@ class Quadrature:
     hessian_vector_products: Count
     gradients: Count = 0
     engine: str = "reverse"
+    evaluations: Count = 0
 
 
 @with_config(EXACT)
@@ -211,6 +217,84 @@ class PathProfile:
         """Freeze the arrays."""
         for name in ("t", "f", "curvature"):
             object.__setattr__(self, name, frozen_array(getattr(self, name)))
+
+
+@with_config(EXACT)
+@dataclass(frozen=True, slots=True)
+class RemovedText:
+    """The text without some of its units, and what the model says of it.
+
+    Attributes:
+        without: The removed units, by position.
+        text: What is left of the text (and of its pair, after ` / `).
+        label: The predicted label.
+        probability: Its probability; for a regressor its output.
+        score: The explained scalar f.
+    """
+
+    without: tuple[int, ...]
+    text: str
+    label: str
+    probability: float
+    score: float
+
+
+@with_config(EXACT)
+@dataclass(frozen=True, slots=True)
+class RemovedPair:
+    """What removing a pair of units does, beside what the matrix says of it.
+
+    Attributes:
+        i: Position of the first unit.
+        j: Position of the second unit, after the first.
+        interaction: The entry of the matrix.
+        effect: f(text) − f(without i) − f(without j) + f(without both).
+        without_first: The text without i.
+        without_second: The text without j.
+        without_both: The text without both.
+    """
+
+    i: int
+    j: int
+    interaction: float
+    effect: float
+    without_first: RemovedText
+    without_second: RemovedText
+    without_both: RemovedText
+
+    @property
+    def agrees(self) -> bool:
+        """Whether removal and the matrix say the same sign."""
+        return self.interaction * self.effect > 0
+
+
+@with_config(EXACT)
+@dataclass(frozen=True, slots=True)
+class Removal:
+    """How the explanation agrees with what removing units from the text does (the check by removal).
+
+    Attributes:
+        sentence: The finding in one plain sentence.
+        pairs: The strongest pairs, each with the texts without one, the other, and both.
+        compared: Strong pairs whose sign was compared with removal.
+        agreeing: Those of them whose sign agrees.
+        r_squared: R² of the scores of texts with removed units, predicted from the matrix; None where not known.
+        r_squared_attributions: The same, predicted from the attributions alone.
+        correlation: Correlation of the entries of pairs with those of Integrated Hessians of deletion; None where not
+            known.
+        exact: Whether all coalitions of units were evaluated.
+        evaluations: Texts that were evaluated.
+    """
+
+    sentence: str
+    pairs: tuple[RemovedPair, ...]
+    compared: Count
+    agreeing: Count
+    r_squared: float | None
+    r_squared_attributions: float | None
+    correlation: float | None
+    exact: bool
+    evaluations: Count
 
 
 @with_config(EXACT)
@@ -261,6 +345,8 @@ class Explanation:
         config: The configuration by section: with the text enough to make the result again; None if not recorded.
         ih_spread: Standard deviation of every entry over a set of baselines (U, U), or None.
         warnings: What a reader of the numbers should know.
+        method: `ih` for Integrated Hessians, or the method of `ihcli.removal` that computed `ig` and `ih`.
+        removal: How the explanation agrees with removing units from the text, or None where it was not checked.
 
     Example:
         >>> import ihcli
@@ -290,6 +376,8 @@ class Explanation:
     config: Sections | None = None
     ih_spread: Matrix | None = None
     warnings: tuple[str, ...] = ()
+    method: str = "ih"
+    removal: Removal | None = None
 
     def __post_init__(self) -> None:
         """Check the shapes and freeze the arrays."""
@@ -304,6 +392,11 @@ class Explanation:
                 f"they must be ({count},) and ({count}, {count})."
             )
             raise ResultError(message)
+
+    @property
+    def pair_total(self) -> float:
+        """What a pair adds to f(x) − f(x′) as a multiple of its entry: 2 for Integrated Hessians, else 1."""
+        return 2.0 if self.method == "ih" else 1.0
 
     @property
     def converged(self) -> bool:
@@ -338,10 +431,11 @@ class Explanation:
         Example:
             >>> import ihcli
             >>> ihcli.Explanation.load("outputs/this-movie-was-not-bad").to_dict()["schema"]
-            'ihcli.result/1'
+            'ihcli.result/2'
         """
         document: dict[str, Any] = {"schema": SCHEMA, **to_plain(self)}
-        return {key: value for key, value in document.items() if value is not None or key not in {"path", "ih_spread"}}
+        absent = {"path", "ih_spread", "removal"}
+        return {key: value for key, value in document.items() if value is not None or key not in absent}
 
     def to_json(self) -> str:
         """The document as text, made for diffs.
@@ -352,9 +446,8 @@ class Explanation:
 
         Example:
             >>> import ihcli
-            >>> print(ihcli.Explanation.load("outputs/this-movie-was-not-bad").to_json()[:29])
-            {
-              "schema": "ihcli.result/1"
+            >>> ihcli.Explanation.load("outputs/this-movie-was-not-bad").to_json().splitlines()[2]
+            '  "text": "this movie was not bad",'
         """
         return to_text(self.to_dict())
 
@@ -411,7 +504,7 @@ class Explanation:
     def _read(cls, content: bytes | str, source: str) -> Self:
         document = parse(content, source)
         schema = document.get("schema") if isinstance(document, Mapping) else None
-        if schema != SCHEMA:
+        if schema != SCHEMA and schema not in EARLIER_SCHEMAS:
             message = f"{source}: schema {schema!r:.60} is not {SCHEMA!r}, the one this version of ih reads."
             if isinstance(schema, str) and schema.startswith("ihcli.result/"):
                 message += " It was written by another version: upgrade ih, or explain the text again."

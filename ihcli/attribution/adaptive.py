@@ -9,11 +9,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from ihcli.attribution.evaluation import Array, Asks
-from ihcli.attribution.first_order import MAX_FIRST_INTERVALS, FirstOrder, FirstOrderPhase
+from ihcli.attribution.first_order import MAX_FIRST_INTERVALS, RESOLVED, FirstOrder, FirstOrderPhase
 from ihcli.attribution.formulations import FORMULATIONS, Formulation
 from ihcli.attribution.node_choice import NodeChoice
 from ihcli.attribution.sampling import ANY_FUNCTION, EvaluationLog, SamplingPlan
-from ihcli.attribution.verification import FIRST_ORDER_SHARE, Refinement, Verification, total
+from ihcli.attribution.verification import FIRST_ORDER_SHARE, Refinement, Verification, largest, total
 from ihcli.quadrature.rules import Rule, is_new
 
 
@@ -65,6 +65,10 @@ def integrate_first_order(units: int, settings: Settings) -> Asks[tuple[FirstOrd
     return first, log.gradients
 
 
+MOST_PLACEMENTS = 3
+"""Times that nodes are placed: again only after the first-order samples were refined."""
+
+
 class AdaptiveIntegration:
     """One integration: places nodes, evaluates Hessians, halves the step until the verification passes."""
 
@@ -82,7 +86,6 @@ class AdaptiveIntegration:
         """The integration; it ends when the tolerance is met or the nodes are spent."""
         first = yield from self.phase.integrate(self.settings.tolerance / FIRST_ORDER_SHARE, placing=True)
         rule, intervals = self.choice.choose(first)
-        placed = first.intervals
         t, w = rule.nodes(intervals)
         hessians = yield from self.log.hessian(t)
         if not np.isfinite(hessians).all():  # at an end of the path: only rules with interior nodes remain
@@ -90,25 +93,30 @@ class AdaptiveIntegration:
             rule, intervals = self.choice.choose(first)
             t, w = rule.nodes(intervals)
             hessians = yield from self.log.hessian(t)
+        placed, placements = first.intervals, 1
         while True:
             matrix = np.tensordot(w, hessians, axes=1)
-            finer = refinement(rule, intervals, t)
-            first, error = yield from self.verification.judge(first, rule, intervals, hessians, matrix, finer)
-            converged = self.verification.within(error + first.error, matrix, first)
-            affordable = self.log.nodes + int(finer.new.sum()) <= self.settings.max_nodes
-            if converged or not affordable:
-                break
-            if first.intervals > placed:
-                placed = MAX_FIRST_INTERVALS  # the samples were refined after the nodes were placed: place anew, once
-                again = self.choice.foreseen(first)
-                if again is not None and again[1] <= intervals and self._affords(*again):
+            scale = largest(matrix, first)
+            judged = first.error <= RESOLVED * scale or first.intervals >= MAX_FIRST_INTERVALS
+            if judged:
+                finer = refinement(rule, intervals, t)
+                first, error = yield from self.verification.judge(first, rule, intervals, hessians, matrix, finer)
+                converged = self.verification.within(error + first.error, matrix, first)
+                if converged or self.log.nodes + int(finer.new.sum()) > self.settings.max_nodes:
+                    return self.outcome(first, rule.name, total(matrix, first), error, converged=converged)
+            else:  # entries cancel on the path, so the first estimate of their size was too large
+                first = yield from self.phase.integrate(self.settings.tolerance, scale or 1.0, first, placing=True)
+            if first.intervals > placed and placements < MOST_PLACEMENTS:
+                placed, placements = first.intervals, placements + 1
+                again = self.choice.foreseen(first, scale or None)
+                if again is not None and self._affords(*again) and (again[1] <= intervals or not judged):
                     rule, intervals = again
                     t, w = rule.nodes(intervals)
                     hessians = yield from self.log.hessian(t)
                     continue
-            hessians = merged(hessians, (yield from self.log.hessian(finer.t[finer.new])), finer)
-            t, w, intervals = finer.t, finer.w, 2 * intervals
-        return self.outcome(first, rule.name, total(matrix, first), error, converged=converged)
+            if judged:
+                hessians = merged(hessians, (yield from self.log.hessian(finer.t[finer.new])), finer)
+                t, w, intervals = finer.t, finer.w, 2 * intervals
 
     def _affords(self, rule: Rule, intervals: int) -> bool:
         return self.log.nodes + len(rule.nodes(intervals)[0]) <= self.settings.max_nodes

@@ -41,7 +41,7 @@ class FirstOrder:
     error: float
     """Estimated error of these integrals, largest entry."""
     series: Array
-    """Damped Chebyshev coefficients of the left gradient: for placing nodes, never for the result."""
+    """Chebyshev coefficients of the left gradient, damped where spikes are expected: only for placing nodes."""
 
 
 @dataclass(slots=True)
@@ -83,26 +83,31 @@ class FirstOrderPhase:
                 and intervals >= self.plan.least_resolved
                 and known.error <= RESOLVED * size
             )
-            if (known.error <= share * size or resolved) and (yield from self._checks(known, change)):
+            goal = (RESOLVED if resolved else share) * size
+            if (known.error <= share * size or resolved) and (yield from self._checks(known, change, goal)):
                 return known
 
     def _from_samples(self, samples: Evaluations, scale: float | None) -> tuple[FirstOrder, float]:
-        """The integrals, and the largest difference of g at the new nodes from the interpolant of half the intervals."""
+        """The integrals, and the largest distance of g at the new nodes from the interpolant of half of them."""
         intervals = len(samples.value) - 1
         now = self._integrals(samples)
         coarse = Evaluations(samples.value[::2], samples.gradient[::2], samples.left[::2])
         half = self._integrals(coarse)
         change = max(float(np.abs(a - b).max()) for a, b in zip(now[:3], half[:3], strict=True))
-        series = chebyshev.filtered(now[3])
+        series = now[3] if self.plan.smooth else chebyshev.filtered(now[3])
         first = FirstOrder(intervals, samples, *now[:3], float("inf"), series)
         size = scale or self.size(first) or 1.0
-        error = settled(change, size, now[0], samples)
+        error = self._settled(change, size, now[0], samples)
         nested = chebyshev.evaluate(half[3], chebyshev.points(intervals)[1::2])
         difference = float(np.abs(nested - samples.left[1::2]).max())
         return FirstOrder(intervals, samples, *now[:3], error, series), difference
 
-    def _checks(self, first: FirstOrder, difference: float) -> Asks[bool]:
-        """Whether g at the check points lies no farther from the interpolant than its half did from the new nodes."""
+    def _checks(self, first: FirstOrder, difference: float, goal: float) -> Asks[bool]:
+        """Whether g at the check points agrees with the interpolant.
+
+        It may lie no farther from it than the interpolant of half the intervals does from the nodes in between
+        (`difference`), and the integral of its distance, by the gaps that the points stand for, is at most `goal`.
+        """
         if self._checked is None:
             t = self.plan.check_points(chebyshev.points(first.intervals))
             if not len(t):
@@ -111,8 +116,10 @@ class FirstOrderPhase:
             self._checked = t, seen.left
         t, left = self._checked
         expected = chebyshev.evaluate(chebyshev.coefficients(first.samples.left), t)
+        distance = np.abs(left - expected).max(axis=1)
         rounding = ROUNDING[self.double] * max(float(np.abs(left).max()), float(np.abs(first.samples.left).max()))
-        return float(np.abs(left - expected).max()) <= max(difference, rounding)
+        gaps = np.minimum(np.diff(t, prepend=0.0), np.diff(t, append=1.0))
+        return bool(distance.max() <= max(difference, rounding) and distance @ gaps <= max(goal, rounding))
 
     def sharpened(self, first: FirstOrder, rule: Rule, intervals: int, scale: float, enough: float) -> Asks[FirstOrder]:
         """First-order integrals whose error is at most `enough`.
@@ -140,7 +147,7 @@ class FirstOrderPhase:
             for n in (intervals, intervals // 2)
         )
         change = max(float(np.abs(ig - coarse_ig).max()), float(np.abs(diagonal - coarse_diagonal).max()))
-        error = settled(change, scale or 1.0, ig, first.samples)
+        error = self._settled(change, scale or 1.0, ig, first.samples)
         return FirstOrder(first.intervals, first.samples, ig, diagonal, ig, error, first.series)
 
     def _integrals(self, samples: Evaluations) -> tuple[Array, Array, Array, Array]:
@@ -177,8 +184,8 @@ class FirstOrderPhase:
             merged(samples.value, new.value), merged(samples.gradient, new.gradient), merged(samples.left, new.left)
         )
 
-
-def settled(change: float, size: float, ig: Array, samples: Evaluations) -> float:
-    """The error left in first-order integrals after their last change; at least what completeness shows of it."""
-    completeness = abs(float(ig.sum()) - float(samples.value[-1] - samples.value[0]))  # may all belong to one unit
-    return float(max(change * min(1.0, 5.0 * np.sqrt(change / size)), completeness))
+    def _settled(self, change: float, size: float, ig: Array, samples: Evaluations) -> float:
+        """The error left in first-order integrals after their last change; at least what completeness shows of it."""
+        completeness = abs(float(ig.sum()) - float(samples.value[-1] - samples.value[0]))  # may all belong to one unit
+        share = max(4.0 * change / size, 1 / 32) if self.plan.smooth else 5.0 * np.sqrt(change / size)
+        return float(max(change * min(1.0, share), completeness))

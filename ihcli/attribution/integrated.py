@@ -288,7 +288,7 @@ def _combined(
     f_baseline = float(np.mean([i.f_baseline for i in integrals]))
     scale = float(np.nanmax(np.abs(matrix)))
     rounding = FLOAT32_ROUNDING * scale if dtype == torch.float32 else 0.0
-    error = max(float(np.mean([i.quadrature_error for i in integrals])), rounding)
+    error = max(float(np.mean([i.quadrature_error + i.first_order_error for i in integrals])), rounding)
     row_gap = float(np.nanmax(np.abs(matrix.sum(1) - rows)))
     first = integrals[0]
     certificate = Certificate(

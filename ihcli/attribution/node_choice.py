@@ -45,16 +45,21 @@ class NodeChoice:
         few = max([n for n in ladder if n - 1 <= self.max_nodes], default=2)
         return self._mapped(first), few
 
-    def foreseen(self, first: FirstOrder) -> tuple[Rule, int] | None:
-        """The rule and the fewest intervals whose error on the row sums is safely within the tolerance."""
-        size = self.phase.size(first) or 1.0
+    def foreseen(self, first: FirstOrder, scale: float | None = None) -> tuple[Rule, int] | None:
+        """The rule and the fewest intervals whose error on the row sums is safely within the tolerance.
+
+        `scale` is the largest entry of the matrix where one is known, by default an estimate.
+        """
+        size = scale or self.phase.size(first) or 1.0
         kernel = self.phase.formulation.kernel
         fine = chebyshev.points(first.intervals)
         exact = chebyshev.product_weights(first.intervals, kernel) @ chebyshev.derivative(first.series, fine)
         rules: list[Rule] = [self._mapped(first), *([ClenshawCurtis(kernel)] if self.ends else [])]
+        if self.phase.plan.smooth:
+            rules.reverse()
         best: tuple[int, Rule, int] | None = None
         for rule in rules:
-            # Prefer the mapped rule, whose error is foreseen best, unless the other needs under half the nodes.
+            # Prefer the first rule unless the other needs under half the nodes.
             most = self.max_nodes if best is None else min(self.max_nodes, best[0] // 2)
             intervals = self._fewest(rule, first, exact, size, most)
             if intervals is not None:
@@ -70,7 +75,7 @@ class NodeChoice:
             if len(rule.nodes(intervals)[0]) > most:
                 return None
             error = self._error(rule, intervals, first, exact)
-            if self.nested:
+            if self.nested or self.phase.plan.smooth:
                 change = self._error(rule, intervals // 2, first, exact)
                 error = GEOMETRIC * max(error, change * change / size)
             passed = passed + 1 if error <= goal else 0

@@ -29,6 +29,8 @@ class SamplingPlan:
     """The smallest number of check points."""
     ladder: tuple[int, ...]
     """Numbers of intervals from which that of the matrix is chosen."""
+    smooth: bool = False
+    """Whether the path is analytic on its own scale, so that Clenshaw-Curtis rules are tried first."""
 
     def check_points(self, sampled: Array) -> Array:
         """Points between the sampled ones (n,), ascending, that leave no gap above the largest."""
@@ -51,7 +53,7 @@ ANY_FUNCTION = SamplingPlan(32, 64, 16, 0.012, 8, _LADDER)
 """For functions of which nothing is known: features as narrow as 3e-3 of the path are found, 1e-3 nearly always."""
 EMBEDDINGS = SamplingPlan(32, 64, 16, 0.03, 8, _LADDER)
 """For paths of word embeddings: second derivatives rise to a thousandfold within a tenth of the path."""
-VALUE_ZEROING = SamplingPlan(8, 8, 8, 1.0, 4, _LADDER)
+VALUE_ZEROING = SamplingPlan(8, 8, 8, 1.0, 4, _LADDER, smooth=True)
 """For switches of value vectors, in which the score of a transformer is smooth: 9 nodes err by 1e-3 as a rule."""
 
 

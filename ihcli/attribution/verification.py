@@ -21,6 +21,8 @@ FEW_MARGIN = 1.5
 """A factor on the estimate from few probes, for the direction that they do not span."""
 SLOWEST = 2.0
 """Safety on the share that a rule's own order leaves, for its logarithm."""
+LEAST_LEFT = 1 / 32
+"""No doubling is credited with leaving less than this share of its change."""
 FIRST_ORDER_SHARE = 4
 """The first-order integrals may use up one part in this many of the tolerance."""
 
@@ -128,4 +130,4 @@ def left_after(change: float, ratio: float, slowest: float) -> float:
     same ratio by themselves.  The caller takes the larger of the two, and `GEOMETRIC` is the safety on it.  Between
     features every rule has a `slowest` share of its own, which rows that cancel do not show.
     """
-    return change * min(1.0, max(GEOMETRIC * ratio, SLOWEST * slowest))
+    return change * min(1.0, max(GEOMETRIC * ratio, SLOWEST * slowest, LEAST_LEFT))

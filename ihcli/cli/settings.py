@@ -51,9 +51,9 @@ FLAGS = {
     ),
     "baseline": Flag(
         "baseline.kind",
-        Literal["auto", "value-zeroing", "pad", "mask", "unk", "zero"],
+        Literal["auto", "value-zeroing", "pad", "mask", "unk", "zero", "deletion", "masked-attention"],
         ("--baseline",),
-        "the token in place of every word (default: pad), or zero embeddings",
+        "how a word is absent (default: value-zeroing where the model allows it, else mask or pad)",
     ),
     "baseline_text": Flag("baseline.text", str, ("--baseline-text",), "a text as the baseline", "TEXT"),
     "baseline_file": Flag(
@@ -85,7 +85,19 @@ FLAGS = {
     "engine": Flag(
         "attribution.engine", Literal["auto", "forward", "reverse"], ("--engine",), "how second derivatives are taken"
     ),
-    "seed": Flag("attribution.seed", int, ("--seed",), "seed of the sign vectors that check a matrix", "N"),
+    "seed": Flag("attribution.seed", int, ("--seed",), "seed of sign vectors and of sampled coalitions", "N"),
+    "method": Flag(
+        "attribution.method",
+        Literal["ih", "shapley", "sii", "faith-shap", "archipelago", "occlusion", "lime", "kernel-shap"],
+        ("--method",),
+        "method of attribution (default: ih, Integrated Hessians)",
+    ),
+    "evaluations": Flag(
+        "attribution.evaluations", int, ("--evaluations",), "most coalitions that a game may be evaluated at", "N"
+    ),
+    "removal": Flag(
+        "attribution.removal", bool, ("--removal/--no-removal",), "whether to check by removing words (default: yes)"
+    ),
     "truncate": Flag(
         "text.truncation", bool, ("--truncate/--no-truncate",), "cut a text that is too long instead of refusing it"
     ),

@@ -177,6 +177,8 @@ class SwitchedValues(AttentionMode):
         # The sum of the present tokens' weights comes from the same product, as one more column of the values.
         column = own.expand(*values.shape[:-1], 1)
         joint = attention.product(attention.weights, torch.cat([switched, column], dim=-1))
+        if self.epsilon == 0.0:  # masked attention; where no token is present, nothing is read
+            return joint[..., :-1] / joint[..., -1:].clamp_min(torch.finfo(joint.dtype).tiny)
         return joint[..., :-1] / (self.epsilon + (1 - self.epsilon) * joint[..., -1:])
 
 

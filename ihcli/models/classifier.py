@@ -85,8 +85,8 @@ class LoadedClassifier:
         """
         score, x = self.score(encoded, target), self.embed(encoded)
         kind = self.resolved_kind(baseline)
-        if kind == "value-zeroing":
-            presence = of_values(score, x, encoded, self.value_plan(), self.absent_token(), self.tokenizer)
+        if kind in {"value-zeroing", "masked-attention"}:
+            presence = of_values(score, x, encoded, self.value_plan(), self.absent_token(), self.tokenizer, kind)
         elif kind == "zero":
             presence = of_embeddings(score, x, encoded, [torch.where(encoded.explained[:, None], 0.0, x)],
                                      {"kind": "zero"})  # fmt: skip

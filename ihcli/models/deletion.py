@@ -28,7 +28,7 @@ import uniseg.wordbreak
 from ihcli.errors import BaselineError, PreflightError, TextTooLongError, UsageError
 from ihcli.models.classifier import LoadedClassifier
 from ihcli.models.encoding import SIDES, EncodedText
-from ihcli.models.targets import find_label, output
+from ihcli.models.targets import find_label, output, probabilities
 from ihcli.models.units import Span
 from ihcli.removal.game import Array, Coalitions
 from ihcli.results import Target
@@ -83,6 +83,7 @@ class DeletionGame:
     _whole: bytes = field(init=False, repr=False)
     _empty: int = field(init=False, repr=False)
     _scores: dict[bytes, float] = field(init=False, repr=False, default_factory=dict)
+    _probabilities: dict[bytes, Array] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find where the units lie and what the tokenizer makes of an empty text."""
@@ -111,6 +112,13 @@ class DeletionGame:
             self._evaluate([key for key in dict.fromkeys(keys) if key not in self._scores])
             found[start : start + _TEXTS] = [self._scores[key] for key in keys]
         return found
+
+    def predictions(self, coalitions: Coalitions) -> list[tuple[str, float]]:
+        """The predicted label of each cut text and its probability (for a regressor, its output)."""
+        rows = self._checked(coalitions)
+        self(rows)
+        answers = [self._probabilities[key] for key in self._tokenized(rows)]
+        return [(self.classifier.labels[int(own.argmax())], float(own.max())) for own in answers]
 
     def _checked(self, coalitions: Coalitions) -> Coalitions:
         rows = np.asarray(coalitions, dtype=bool)
@@ -163,17 +171,21 @@ class DeletionGame:
             for start in range(0, len(same), step):
                 part = same[start : start + step]
                 table = np.frombuffer(b"".join(part), dtype=np.int64).reshape(len(part), inputs, length)
-                self._scores.update(zip(part, self._scored(table).tolist(), strict=True))
+                logits = self._logits(table)
+                scores = output(logits, self.target, self.classifier.problem, self._against)
+                self._scores.update(zip(part, scores.tolist(), strict=True))
+                answers = probabilities(logits, self.classifier.problem).cpu().numpy()
+                self._probabilities.update(zip(part, answers, strict=True))
 
-    def _scored(self, table: np.ndarray[Any, np.dtype[np.int64]]) -> torch.Tensor:
-        """The explained scalar (B,) of ids and further inputs (B, 1 + extras, T)."""
-        classifier, target = self.classifier, self.target
+    def _logits(self, table: np.ndarray[Any, np.dtype[np.int64]]) -> torch.Tensor:
+        """The logits (B, C) of ids and further inputs (B, 1 + extras, T)."""
+        classifier = self.classifier
         ids, *further = torch.tensor(table, device=classifier.device).unbind(1)
         classifier.adapter.require_known(ids)
         extras = dict(zip(self.encoded.extras, further, strict=True))
         try:
             with torch.no_grad():
-                logits = classifier.adapter.of_ids(ids, extras).double()
+                return classifier.adapter.of_ids(ids, extras).double()
         except (MemoryError, torch.OutOfMemoryError):
             raise
         except Exception as error:
@@ -182,8 +194,11 @@ class DeletionGame:
                 f"one ({type(error).__name__}: {error}). Choose another baseline."
             )
             raise PreflightError(message) from error
-        against = None if target.against is None else find_label(target.against, classifier.labels, "label")
-        return output(logits, target, classifier.problem, against)
+
+    @property
+    def _against(self) -> int | None:
+        against = self.target.against
+        return None if against is None else find_label(against, self.classifier.labels, "label")
 
     def _empty_token(self) -> int:
         """The token that stands for an empty text where the tokenizer adds no special tokens."""

@@ -56,11 +56,18 @@ def sample(classifier: LoadedClassifier) -> EncodedText:
     return classifier.encode(SAMPLE, units=RunConfig().units, truncation=True)
 
 
-def inspect(classifier: LoadedClassifier, encoded: EncodedText | None, *, thorough: bool) -> Report:
-    """The cheap checks, or all of them; nothing is raised for what is found."""
+def inspect(
+    classifier: LoadedClassifier, encoded: EncodedText | None, *, thorough: bool, derivatives: bool = True
+) -> Report:
+    """The cheap checks, or all of them; nothing is raised for what is found.
+
+    Without `derivatives` discontinuities are allowed: the explanation evaluates the model and does not differentiate.
+    """
     if encoded is None:
         encoded = sample(classifier)
-    checks = [_parity(classifier, encoded), _jumps(classifier), _kinks(classifier)]
+    checks = [_parity(classifier, encoded)]
+    if derivatives:
+        checks += [_jumps(classifier), _kinks(classifier)]
     if thorough:
         checks += [
             _value_zeroing(classifier),

@@ -63,21 +63,23 @@ def of_embeddings(
 
 
 def of_values(
-    score: Score, x: Tensor, encoded: EncodedText, plan: ValuePlan, token: int | None, tokenizer: Any
+    score: Score, x: Tensor, encoded: EncodedText, plan: ValuePlan, token: int | None, tokenizer: Any, kind: str
 ) -> Presence:
     """Presence by value vectors: each is multiplied by the switch of its token in every attention.
+
+    With the kind `masked-attention` the weights of absent tokens go to the present ones: for corners only.
 
     Raises `BaselineError` where the model does not allow it.
     """
     if plan.refusal is not None:
         raise BaselineError(plan.refusal)
     kept = {f.name: getattr(score, f.name) for f in dataclasses.fields(score)}
-    switched = SwitchedScore(**kept, keys=plan.keys, epsilon=EPSILON)
+    switched = SwitchedScore(**kept, keys=plan.keys, epsilon=0.0 if kind == "masked-attention" else EPSILON)
     present = encoded.explained.to(x)
     difference = absence(score.adapter, encoded, x, plan.reads, token)
     parameters = (x,) if difference is None else (x, difference)
     path = Path(1 - present, present, encoded.groups, len(encoded.units), parameters)
-    description: dict[str, Any] = {"kind": "value-zeroing"}
+    description: dict[str, Any] = {"kind": kind}
     if difference is not None:
         description["embeddings_switched"] = plan.reads
         description["token"] = None if token is None else tokenizer.convert_ids_to_tokens(token)
@@ -87,7 +89,7 @@ def of_values(
     gap = float((value - expected).abs() / expected.abs().clamp_min(1.0))
     if not gap <= PARITY:
         message = (
-            f"value-zeroing changes the score of the whole text by {gap:.1e} in this model, where {PARITY:g} is "
+            f"{kind} changes the score of the whole text by {gap:.1e} in this model, where {PARITY:g} is "
             "allowed. Use the baseline mask, or pad."
         )
         raise PreflightError(message)

@@ -1,0 +1,163 @@
+"""The check by removal: what happens to the score when the words of an explanation are really removed.
+
+Every explanation is held against the game of deletion: the text without some of its units, tokenized anew.  For the
+strongest pairs the texts without one unit, without the other and without both are shown; over coalitions of uniform
+size the score is predicted from the matrix (by the quadratic form of `ihcli.removal.judging`) and from the attributions
+alone, and R² says how well.
+"""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from ihcli.models.deletion import DeletionGame
+from ihcli.removal.game import Array, CountedGame
+from ihcli.removal.judging import integrated_hessians_form, judge, linear_form
+from ihcli.removal.multilinear import exact_interactions
+from ihcli.removal.stratified import uniform_sizes
+from ihcli.results import Explanation, Removal, RemovedPair, RemovedText
+
+PAIRS = 3
+"""Strongest pairs whose texts are shown."""
+COMPARED = 10
+"""Strongest pairs whose sign is compared with removal."""
+NOTABLE = 0.1
+"""Pairs below this share of the strongest are not compared."""
+EXACT_UNITS = 8
+"""Up to so many units all coalitions are evaluated."""
+SAMPLED = 96
+"""Coalitions of uniform size evaluated beyond that, as time allows."""
+_FIRST = 16
+
+
+@dataclass(frozen=True, slots=True)
+class _Strong:
+    """A pair of the matrix, i < j, and its entry."""
+
+    i: int
+    j: int
+    entry: float
+
+
+def check_by_removal(explanation: Explanation, game: DeletionGame, seconds: float | None = None) -> Removal:
+    """Hold an explanation against the removal of its units.
+
+    Args:
+        explanation: A result whose units are the players of the game.
+        game: The game of deletion of the same text, units and target.
+        seconds: About the most time that may be spent; the number of coalitions follows it.  None for no limit.
+
+    Returns:
+        The strongest pairs with the texts that were evaluated, R² and the agreement of signs.
+
+    Raises:
+        ModelError: The model cannot evaluate a text without some of its words.
+    """
+    units = len(explanation.units)
+    counted = CountedGame(game, units)
+    started = time.perf_counter()
+    strong = _strong(explanation)
+    effects = _effects(counted, units, strong)
+    spent = time.perf_counter() - started
+    rate = counted.evaluations / max(spent, 1e-3)
+    left = None if seconds is None else max(0.0, seconds - spent)
+    exact = units <= EXACT_UNITS and (left is None or 2**units / rate <= left)
+    count = 2**units if exact else min(SAMPLED, 2**units, _FIRST if left is None else max(_FIRST, int(rate * left)))
+    shown = [(own, effect) for own, effect in zip(strong, effects, strict=True)][:PAIRS]
+    pairs = tuple(_shown(explanation, game, counted, own, effect) for own, effect in shown)
+    r_squared = r_attributions = correlation = None
+    if units > 1:
+        sample = uniform_sizes(units, count, seed=0)
+        v_none = float(counted(np.zeros((1, units), dtype=bool))[0])
+        if explanation.method == "ih" and not np.isnan(explanation.ih).any():
+            r_squared = judge(integrated_hessians_form(explanation.ih, v_none), counted, sample).r_squared
+        r_attributions = judge(linear_form(explanation.ig, v_none), counted, sample).r_squared
+        if exact:
+            correlation = _correlation(explanation.ih, exact_interactions(counted, units).matrix)
+    agreeing = sum(own.entry * effect > 0 for own, effect in zip(strong, effects, strict=True))
+    return Removal(
+        sentence=_sentence(explanation, pairs, agreeing, len(strong), r_squared),
+        pairs=pairs,
+        compared=len(strong),
+        agreeing=agreeing,
+        r_squared=r_squared,
+        r_squared_attributions=r_attributions,
+        correlation=correlation,
+        exact=exact,
+        evaluations=counted.evaluations,
+    )
+
+
+def _strong(explanation: Explanation) -> list[_Strong]:
+    """The strongest pairs, those of a notable size, strongest first."""
+    pairs = explanation.pairs()[:COMPARED]
+    least = NOTABLE * abs(pairs[0][2]) if pairs else 0.0
+    return [_Strong(i, j, value) for i, j, value in pairs if abs(value) >= least and value != 0]
+
+
+def _effects(game: CountedGame, units: int, strong: Sequence[_Strong]) -> Array:
+    """f(text) - f(without i) - f(without j) + f(without both) of each pair (n,)."""
+    if not strong:
+        return np.empty(0)
+    rows = np.ones((len(strong), 4, units), dtype=bool)
+    for row, own in zip(rows, strong, strict=True):
+        row[1, own.i] = row[2, own.j] = row[3, own.i] = row[3, own.j] = False
+    values = game(rows.reshape(-1, units)).reshape(-1, 4)
+    return np.asarray(values @ np.array([1.0, -1.0, -1.0, 1.0]))
+
+
+def _shown(
+    explanation: Explanation, game: DeletionGame, counted: CountedGame, own: _Strong, effect: float
+) -> RemovedPair:
+    """A pair with the three texts without its units."""
+    units = len(explanation.units)
+    texts = []
+    for removed in ((own.i,), (own.j,), (own.i, own.j)):
+        row = np.ones((1, units), dtype=bool)
+        row[0, list(removed)] = False
+        label, probability = game.predictions(row)[0]
+        text = " / ".join(game.texts(row)[0])
+        texts.append(RemovedText(removed, text, label, probability, float(counted(row)[0])))
+    return RemovedPair(own.i, own.j, own.entry, float(effect), *texts)
+
+
+def _correlation(matrix: Array, other: Array) -> float | None:
+    """Pearson's correlation of the entries of pairs; None where one of them is constant."""
+    rows, columns = np.triu_indices(len(matrix), k=1)
+    first, second = matrix[rows, columns], other[rows, columns]
+    known = ~np.isnan(first)
+    first, second = first[known], second[known]
+    if len(first) < 2 or not first.std() > 0 or not second.std() > 0:  # noqa: PLR2004
+        return None
+    return float(np.corrcoef(first, second)[0, 1])
+
+
+def _sentence(
+    explanation: Explanation, pairs: Sequence[RemovedPair], agreeing: int, compared: int, r_squared: float | None
+) -> str:
+    """The finding in plain words."""
+    parts = []
+    if pairs:
+        first = pairs[0]
+        named = [explanation.units[place].text for place in (first.i, first.j)]
+        parts += [
+            f"Without {what}: {one.label} ({one.probability:.2f})."
+            for what, one in (
+                (named[0], first.without_first),
+                (named[1], first.without_second),
+                ("both", first.without_both),
+            )
+        ]
+    if compared:
+        noun = "the strongest pair" if compared == 1 else f"the {compared} strongest pairs"
+        said = ("agrees" if agreeing else "disagrees") + " in sign with " + noun
+        parts.append(
+            f"Removing words {said}." if compared == 1
+            else f"Removing words agrees in sign with {agreeing} of {noun}."
+        )  # fmt: skip
+    if r_squared is not None:
+        share = f"{max(r_squared, 0.0):.0%}"
+        parts.append(f"The matrix explains {share} of what removing words does.")
+    return " ".join(parts)

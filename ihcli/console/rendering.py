@@ -21,6 +21,7 @@ from ihcli.wording import (
     digits_of,
     direction,
     entries_cancel,
+    method_words,
     names,
     number,
     prediction,
@@ -44,7 +45,8 @@ def render(explanation: Explanation, console: Console, *, diagonal: bool = True,
     lines = [*_opening(explanation), Text(), *_attributions(explanation, console.width), Text()]
     if len(explanation.units) > 1:
         lines += [*matrix(explanation, console.width, diagonal=diagonal), Text()]
-        lines += [*_strongest(explanation, pairs), Text()]
+        if method_words(explanation).has_pairs:
+            lines += [*_strongest(explanation, pairs), Text()]
     lines += _exactness(explanation)
     for line in lines:
         whole = bool(line.no_wrap)  # joining texts forgets it, so it is said again
@@ -67,7 +69,11 @@ class MatrixLayout:
 def matrix(explanation: Explanation, width: int, *, diagonal: bool = True) -> list[Text]:
     """Γ as lines of at most `width` cells: signed colours, the diagonal in brackets, columns headed by their unit."""
     layout = _lay_out(explanation, width, diagonal=diagonal)
-    title = Text(f"Interactions Γ{layout.digits.power}", style="bold")
+    words = method_words(explanation)
+    symbol = " Γ" if explanation.method == "ih" else ""
+    title = Text(f"Interactions{symbol}{layout.digits.power}", style="bold")
+    if not words.has_pairs:
+        return [title, _note(f"None: {words.attributions} has no interactions.")]
     if len(layout.units) < _LEAST_COLUMNS:
         return [title, _note("The window is too narrow for the matrix.")]
     header = " ".join(_fit(layout.names[u], layout.cell, right=True) for u in layout.units)
@@ -77,7 +83,7 @@ def matrix(explanation: Explanation, width: int, *, diagonal: bool = True) -> li
         shown = f"{len(layout.units)} of {len(layout.names)} units"
         lines.append(_note(f"{shown}, those of the strongest pairs: the window holds no more."))
     brackets = " In brackets: the diagonal, what a unit adds by itself." if diagonal else ""
-    return [*lines, _note(f"The matrix holds each pair twice, so a pair adds 2Γ.{brackets}")]
+    return [*lines, _note(f"{words.of_pair}{brackets}")]
 
 
 def _lay_out(explanation: Explanation, width: int, *, diagonal: bool) -> MatrixLayout:
@@ -162,7 +168,8 @@ def _attributions(explanation: Explanation, width: int) -> list[Text]:
     shown = list(range(len(labels)))
     if len(labels) > _ALL_ATTRIBUTIONS:
         shown = sorted(sorted(shown, key=lambda u: -abs(ig[u]))[:_FEW_ATTRIBUTIONS])
-    title = f"Attributions (Integrated Gradients){digits.power}: + {one_line(direction(explanation)[0], 40)}"
+    called = method_words(explanation).attributions
+    title = f"Attributions ({called}){digits.power}: + {one_line(direction(explanation)[0], 40)}"
     lines = [Text(title, style="bold"), Text()]
     for u in shown:
         value = digits.label(ig[u], plus=True)
@@ -179,21 +186,23 @@ def _attributions(explanation: Explanation, width: int) -> list[Text]:
 def _strongest(explanation: Explanation, count: int) -> list[Text]:
     """The strongest pairs with their entry and with what they add to f(x) − f(x′)."""
     pairs = [pair for pair in explanation.pairs() if pair[2] != 0][:count]
-    title = "Strongest pairs"
+    title, words = "Strongest pairs", method_words(explanation)
     if not pairs:
         return [Text(title, style="bold"), Text("None: every interaction is zero.")]
     labels, digits = [one_line(name) for name in names(explanation.units, 20)], digits_of(explanation)[1]
-    together = [f"{labels[i]} · {labels[j]}" for i, j, _ in pairs]
-    entries = [digits.label(value, plus=True) for *_, value in pairs]
-    twice = [digits.label(2 * value, plus=True) for *_, value in pairs]
-    heads = (title, f"Γ{digits.power}", f"adds 2Γ{digits.power}")
-    first, second, third = (max(map(cell_len, column)) for column in ([*together, title], entries, [*twice, heads[2]]))
-    second = max(second, cell_len(heads[1]))
-    lines = [Text(f"{_fit(title, first)}  {heads[1]:>{second}}  {heads[2]:>{third}}", style="bold", no_wrap=True)]
-    for text, entry, added, (*_, value) in zip(together, entries, twice, pairs, strict=True):
-        line = Text(f"{_fit(text, first)}  ", no_wrap=True)
-        line.append(entry.rjust(second), style=_shade(value / abs(pairs[0][2])))
-        lines.append(line.append(f"  {added:>{third}}"))
+    columns = [[title, *(f"{labels[i]} · {labels[j]}" for i, j, _ in pairs)]]
+    columns.append([f"{words.entry}{digits.power}", *(digits.label(value, plus=True) for *_, value in pairs)])
+    if words.added != words.entry:
+        twice = (digits.label(explanation.pair_total * value, plus=True) for *_, value in pairs)
+        columns.append([f"adds {words.added}{digits.power}", *twice])
+    widths = [max(map(cell_len, column)) for column in columns]
+    lines = []
+    for row, (name, entry, *added) in enumerate(zip(*columns, strict=True)):
+        line = Text(f"{_fit(name, widths[0])}  ", no_wrap=True, style="" if row else "bold")
+        line.append(entry.rjust(widths[1]), style=_shade(pairs[row - 1][2] / abs(pairs[0][2])) if row else "")
+        for text in added:
+            line.append(f"  {text:>{widths[2]}}")
+        lines.append(line)
     return lines
 
 
@@ -207,4 +216,6 @@ def _exactness(explanation: Explanation) -> list[Text]:
     if cancelling is not None:
         figure = " `ih plot RESULT --kind baseline-to-text` shows how f moves in between." if explanation.path else ""
         lines.append(_note(cancelling + figure))
+    if explanation.removal is not None:
+        lines.append(plain(explanation.removal.sentence))
     return lines + [Text("warning: ", style="bold yellow") + plain(warning) for warning in explanation.warnings]

@@ -16,6 +16,7 @@ from ihcli.wording import (
     direction,
     entries_cancel,
     meaning_of_one,
+    method_words,
     names,
     prediction,
     setting,
@@ -53,7 +54,7 @@ html[theme="dark"] .ih-explanation{color-scheme:dark}
 
 
 def html(explanation: Explanation) -> str:
-    """An HTML fragment: prediction, words with arcs, matrix, what is explained, and how exact it is."""
+    """An HTML fragment: prediction, words with arcs, matrix, how exact it is, and the check by removal."""
     verdict, *sums = certificate(explanation)
     parts = [
         f"<style>{_STYLE}</style>",
@@ -64,6 +65,7 @@ def html(explanation: Explanation) -> str:
         *_matrix(explanation),
         f'<p class="{"quiet" if explanation.converged else "failed"}">{safe(verdict)}</p>',
         *(f'<p class="quiet">{safe(line)}</p>' for line in [*sums, entries_cancel(explanation)] if line),
+        *(() if explanation.removal is None else (f"<p>{safe(explanation.removal.sentence)}</p>",)),
         *(f'<p class="failed">{safe(warning)}</p>' for warning in explanation.warnings),
     ]
     return f'<div class="ih-explanation">{"".join(parts)}</div>'
@@ -72,24 +74,26 @@ def html(explanation: Explanation) -> str:
 def summary(explanation: Explanation) -> str:
     """At most 14 lines of plain text: the text, what is explained, strongest attributions and pairs, certificate."""
     whole = explanation.text if explanation.text_pair is None else f"{explanation.text} │ {explanation.text_pair}"
-    labels = names(explanation.units, 20)
+    labels, words = names(explanation.units, 20), method_words(explanation)
     attributions, interactions = digits_of(explanation)
     strongest = sorted(range(len(labels)), key=lambda u: -abs(float(explanation.ig[u])))[:4]
     listed = [f"{labels[u]} {attributions.label(float(explanation.ig[u]), plus=True)}" for u in strongest]
     lines = [
         shorten(one_line(whole), _SUMMARY_WIDTH),
         f"{prediction(explanation)}; {setting(explanation)}",
-        f"Attributions{attributions.power}: {', '.join(listed)}{_more(len(listed), len(labels), 'units')}",
+        f"{words.attributions}{attributions.power}: {', '.join(listed)}{_more(len(listed), len(labels), 'units')}",
     ]
     pairs = [pair for pair in explanation.pairs() if pair[2] != 0]
     listed = [f"{labels[i]} · {labels[j]} {interactions.label(value, plus=True)}" for i, j, value in pairs[:4]]
     if listed:
         more = _more(len(listed), len(pairs), "pairs")
-        lines.append(f"Interactions Γ{interactions.power}: {', '.join(listed)}{more}")
+        symbol = " Γ" if explanation.method == "ih" else ""
+        lines.append(f"Interactions{symbol}{interactions.power}: {', '.join(listed)}{more}")
     else:
         lines.append("Interactions: none")
     cancelling = entries_cancel(explanation)
     lines += [*certificate(explanation), *([cancelling] if cancelling else [])]
+    lines += [] if explanation.removal is None else [explanation.removal.sentence]
     lines += [f"warning: {warning}" for warning in explanation.warnings[:_SUMMARY_WARNINGS]]
     return "\n".join(one_line(line) for line in lines)
 
@@ -136,8 +140,12 @@ def _matrix(explanation: Explanation) -> list[str]:
         cells = [_cell(float(explanation.ih[u, v]), interactions, own=u == v) for v in units]
         cells.append(_cell(float(explanation.ig[u]), attributions, own=False))
         rows.append(f"<tr><th>{safe(labels[u])}</th>{''.join(cells)}</tr>")
-    table = f"<table><tr><th>Γ{interactions.power}</th>{head}<th>IG</th></tr>{''.join(rows)}</table>"
-    note = "Γ: a pair adds 2Γ. Grey: what a unit adds by itself. IG: Integrated Gradients, the sum of a whole row."
+    words = method_words(explanation)
+    corner = ("Γ" if explanation.method == "ih" else "") + interactions.power
+    head = f"<tr><th>{corner}</th>{head}<th>{safe(words.short)}</th></tr>"
+    table = f"<table>{head}{''.join(rows)}</table>"
+    sums = f", {words.of_row}" if words.of_row else ""
+    note = f"{words.of_pair} Grey: what a unit adds by itself. {words.short}: {words.attributions}{sums}."
     if len(units) < len(explanation.units):
         note += f" {len(units)} of {len(explanation.units)} units are shown, those of the strongest pairs."
     return [f'<div class="scroll">{table}</div>', f'<p class="quiet">{note}</p>']

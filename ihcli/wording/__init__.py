@@ -1,5 +1,6 @@
 """A result in words and its numbers as text, the same in the terminal, under a figure, in the report and a notebook."""
 
+from ihcli.wording.methods import MethodWords, method_words
 from ihcli.wording.numbers import MINUS, UNKNOWN, Digits, digits_together, number, percent
 from ihcli.wording.sentences import (
     Contributions,
@@ -18,7 +19,8 @@ from ihcli.wording.sentences import (
 from ihcli.wording.units import is_punctuation, names, shorten, units_of_strongest_pairs
 
 __all__ = [
-    "MINUS", "UNKNOWN", "Contributions", "Digits", "baseline", "certificate", "contributions", "digits_of",
-    "digits_together", "direction", "entries_cancel", "is_punctuation", "largest", "meaning_of_one", "names",
-    "number", "percent", "prediction", "setting", "shorten", "target", "units_of_strongest_pairs",
+    "MINUS", "UNKNOWN", "Contributions", "Digits", "MethodWords", "baseline", "certificate", "contributions",
+    "digits_of", "digits_together", "direction", "entries_cancel", "is_punctuation", "largest", "meaning_of_one",
+    "method_words", "names", "number", "percent", "prediction", "setting", "shorten", "target",
+    "units_of_strongest_pairs",
 ]  # fmt: skip

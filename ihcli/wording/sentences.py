@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from ihcli.results import Explanation
+from ihcli.wording.methods import method_words
 from ihcli.wording.numbers import UNKNOWN, Digits, digits_together, number, percent
 from ihcli.wording.units import shorten
 
@@ -15,14 +16,14 @@ CANCELLING = 10.0
 
 @dataclass(frozen=True, slots=True)
 class Contributions:
-    """What the known entries of Γ sum to, in units of f: Σ Γ = pairs + diagonal."""
+    """What the known entries of the matrix sum to, in units of f."""
 
     pairs: float
-    """Σ_{u≠v} Γ_uv, each pair counted twice."""
+    """What all pairs add: Σ_{u≠v} Γ_uv for Integrated Hessians, the sum of one entry a pair for other methods."""
     diagonal: float
     """Σ_u Γ_uu."""
     magnitude: float
-    """Σ_uv |Γ_uv|."""
+    """The same sums of magnitudes: Σ_uv |Γ_uv| for Integrated Hessians."""
     difference: float
     """f(x) − f(x′)."""
     complete: bool
@@ -30,7 +31,7 @@ class Contributions:
 
     @property
     def total(self) -> float:
-        """Σ_uv Γ_uv."""
+        """Pairs and diagonal."""
         return self.pairs + self.diagonal
 
 
@@ -134,11 +135,12 @@ def digits_of(explanation: Explanation) -> tuple[Digits, Digits]:
 
 def contributions(explanation: Explanation) -> Contributions:
     """What the known entries of Γ sum to."""
-    diagonal = float(np.nansum(explanation.ih.diagonal()))
+    diagonal = explanation.ih.diagonal()
+    pairs = explanation.pair_total * explanation.ih[np.triu_indices(len(explanation.units), k=1)]
     return Contributions(
-        pairs=float(np.nansum(explanation.ih)) - diagonal,
-        diagonal=diagonal,
-        magnitude=float(np.nansum(np.abs(explanation.ih))),
+        pairs=float(np.nansum(pairs)),
+        diagonal=float(np.nansum(diagonal)),
+        magnitude=float(np.nansum(np.abs(pairs)) + np.nansum(np.abs(diagonal))),
         difference=explanation.f_input - explanation.f_baseline,
         complete=not bool(np.isnan(explanation.ih).any()),
     )
@@ -148,10 +150,12 @@ def entries_cancel(explanation: Explanation) -> str | None:
     """A sentence where entries of both signs nearly cancel in the sum, None where they do not."""
     sums = contributions(explanation)
     difference = abs(sums.difference)
-    if explanation.quadrature.formulation != "paper" or sums.magnitude <= CANCELLING * difference or not sums.magnitude:
+    adds_up = method_words(explanation).adds_up
+    if not adds_up or sums.magnitude <= CANCELLING * difference or not sums.magnitude:
         return None
     times = f"{number(sums.magnitude / difference, 2)} times |f(x) − f(x′)|" if difference else "not zero"
-    return f"Entries of both signs nearly cancel: Σ|Γ| is {times}."
+    symbol = "Σ|Γ|" if explanation.method == "ih" else "the sum of their magnitudes"
+    return f"Entries of both signs nearly cancel: {symbol} is {times}."
 
 
 def certificate(explanation: Explanation) -> list[str]:
@@ -167,10 +171,18 @@ def certificate(explanation: Explanation) -> list[str]:
 def _verdict(explanation: Explanation) -> str:
     c, scale = explanation.certificate, largest(explanation)
     share = percent if scale else number
+    evaluations = explanation.quadrature.evaluations
+    if c.standard_error == 0 and c.converged:
+        return f"Exact: all {evaluations} coalitions of units that the method asks for were evaluated."
     row, entry = share(c.row_gap / (scale or 1.0)), share(c.quadrature_error / (scale or 1.0))
     of = " of the largest entry" if scale else ""
     verdict = "Converged to" if c.converged else "NOT CONVERGED to"
     entry = "unknown" if entry in {UNKNOWN, "∞"} else entry
+    if c.standard_error is not None:
+        return (
+            f"{verdict} {percent(c.tolerance)}: the largest 95 % error of an entry is {entry}{of}, from {evaluations} "
+            "coalitions of units."
+        )
     return (
         f"{verdict} {percent(c.tolerance)}: the largest error of a row is {row}{of}, "
         f"the largest estimated error of an entry is {entry}."
@@ -179,9 +191,10 @@ def _verdict(explanation: Explanation) -> str:
 
 def _completeness(explanation: Explanation) -> list[str]:
     """What the entries sum to beside f(x) − f(x′); nothing where some are not known."""
-    formulation = explanation.quadrature.formulation
-    if formulation != "paper":
-        return [f"In the formulation {formulation} the entries do not sum to f(x) − f(x′)."]
+    if not method_words(explanation).adds_up:
+        whose = f"the formulation {explanation.quadrature.formulation}"
+        whose = whose if explanation.method == "ih" else f"the method {explanation.method}"
+        return [f"In {whose} the entries do not sum to f(x) − f(x′)."]
     sums = contributions(explanation)
     gap = explanation.certificate.completeness_gap
     if not sums.complete or math.isnan(gap):

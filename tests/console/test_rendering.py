@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from explanations import make_explanation
+from removals import SENTENCE, with_removal
 from rich.cells import cell_len
 from rich.console import Console
 
@@ -128,6 +129,27 @@ def test_entries_that_cancel_lead_to_the_figure_that_shows_why() -> None:
     assert "`ih plot RESULT --kind baseline-to-text`" in text
     assert "ih plot" not in joined(printed(make_explanation(2, ih=ih, path=None)))
     assert "cancel" not in joined(printed(make_explanation(2)))
+
+
+def test_the_check_by_removal_is_told() -> None:
+    assert SENTENCE in joined(printed(with_removal(make_explanation(5))))
+
+
+def test_another_method_has_its_own_names_and_adds_an_entry_once() -> None:
+    text = printed(make_explanation(5, method="shapley"))
+    assert "Attributions (Shapley values)" in text
+    assert "A pair adds its entry once." in text
+    assert re.search(r"Strongest pairs +interaction\n", text)
+    for word in ("Γ", "Integrated", "adds 2"):
+        assert word not in text
+
+
+def test_a_method_without_interactions_says_so() -> None:
+    ih = np.full((3, 3), np.nan)
+    np.fill_diagonal(ih, [0.5, -0.25, 0.1])
+    text = printed(make_explanation(3, ih=ih, method="lime"))
+    assert "None: LIME has no interactions." in text
+    assert "Strongest pairs" not in text
 
 
 def test_colour_is_there_and_plain_text_has_none() -> None:

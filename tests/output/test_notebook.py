@@ -10,6 +10,7 @@ from xml.etree import ElementTree as ET
 import numpy as np
 import pytest
 from explanations import make_explanation
+from removals import SENTENCE, with_removal
 
 from ihcli.output.notebook import MOST_ARC_UNITS, MOST_MATRIX_UNITS, MOST_SHOWN_UNITS, html, summary
 from ihcli.palette import DARK, LIGHT
@@ -126,6 +127,21 @@ def test_a_result_that_did_not_converge_is_marked() -> None:
     e = replace(e, certificate=replace(e.certificate, converged=False))
     [marked] = [p for p in parsed(e).iter("p") if p.get("class") == "failed"]
     assert "NOT CONVERGED" in text_of(marked)
+
+
+def test_the_check_by_removal_is_told() -> None:
+    e = with_removal(make_explanation(5))
+    assert SENTENCE in text_of(parsed(e))
+    assert SENTENCE in summary(e).splitlines()
+
+
+def test_another_method_has_its_own_names() -> None:
+    e = make_explanation(4, method="shapley")
+    root = parsed(e)
+    assert cells(root)[0][-1] == "SV"
+    assert "Shapley values" in text_of(root)
+    assert "Shapley values: " in summary(e)
+    assert "Γ" not in text_of(root) + summary(e)
 
 
 # --- the short text ---

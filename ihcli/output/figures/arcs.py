@@ -14,7 +14,7 @@ from ihcli.output.figures.sheet import NOTE, Sheet
 from ihcli.output.figures.style import Style, View
 from ihcli.output.figures.words import LinePlaces, draw_words
 from ihcli.results import Explanation
-from ihcli.wording import number
+from ihcli.wording import method_words, number
 
 _SIZE, _TOP = 12.0, 10
 _THIN, _THICK = 0.9, 3.6
@@ -81,11 +81,12 @@ def _reading(explanation: Explanation, scale: Scale, drawn: int, notes: tuple[st
     shading = captions.attribution_ramp(explanation, scale.theme)
     if not drawn:
         return captions.Reading(captions.count_of_pairs(explanation, 0), captions.nothing(explanation), notes, shading)
+    words = method_words(explanation)
     return captions.Reading(
         "An arc above: the two units together raise f; below: they lower it.",
         f"{captions.count_of_pairs(explanation, drawn)} An arc above the text: the two units together raise f; below: "
-        f"they lower it; the thicker, the stronger. Each arc carries its Γᵤᵥ. {captions.PAIR} Words are shaded by "
-        "Integrated Gradients.",
+        f"they lower it; the thicker, the stronger. Each arc carries its {words.entry}. {words.of_pair} Words are "
+        f"shaded by their attributions ({words.attributions}).",
         notes,
-        (*captions.line_samples(scale, _points), *captions.unit_of_f(explanation), *shading),
+        (*captions.line_samples(explanation, scale, _points), *captions.unit_of_f(explanation), *shading),
     )

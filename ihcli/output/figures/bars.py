@@ -13,7 +13,7 @@ from ihcli.output.figures.selection import select, strongest
 from ihcli.output.figures.sheet import BODY, NOTE, Sheet
 from ihcli.output.figures.style import Style, View
 from ihcli.results import Explanation
-from ihcli.wording import Digits, contributions, digits_together, names
+from ihcli.wording import Digits, contributions, digits_together, method_words, names
 
 _TOP, _ROW, _WIDTH = 12, 0.27, 4.2
 _FINER = 0.1
@@ -72,20 +72,20 @@ def rows_of(explanation: Explanation, pairs: list[tuple[int, int, float]], lette
     """The rows, each starting where the one before ends; the last is the sum and starts at zero."""
     called = [letters.legible(name) for name in names(explanation.units, 20)]
     sums = contributions(explanation)
-    rows = [(f"{called[i]} · {called[j]}", 2 * value, f"{i} {j}", True) for i, j, value in pairs]
+    rows = [(f"{called[i]} · {called[j]}", explanation.pair_total * value, f"{i} {j}", True) for i, j, value in pairs]
     others = sum(value != 0 for *_, value in explanation.pairs()) - len(pairs)
     if others:
         label = f"{others} other pair{'s' if others > 1 else ''}"
         rows.append((label, sums.pairs - sum(value for _, value, *_ in rows), "others", True))
     rows.append(("units by themselves", sums.diagonal, "diagonal", False))
-    paper = explanation.quadrature.formulation == "paper"
+    adds_up = method_words(explanation).adds_up
     rest = sums.difference - sums.total
-    if paper and not sums.complete and abs(rest) > _NEGLIGIBLE * sums.magnitude:
+    if adds_up and not sums.complete and abs(rest) > _NEGLIGIBLE * sums.magnitude:
         rows.append(("not computed", rest, "rest", False))
     starts = accumulate((value for _, value, *_ in rows), initial=0.0)
     bars = [Bar(label, value, start, gid, pair) for (label, value, gid, pair), start in zip(rows, starts, strict=False)]
     total = bars[-1].start + bars[-1].value
-    return [*bars, Bar("sum ≈ f(x) − f(x′)" if paper else "sum", total, 0.0, "sum", pair=False)]
+    return [*bars, Bar("sum ≈ f(x) − f(x′)" if adds_up else "sum", total, 0.0, "sum", pair=False)]
 
 
 def _paint(sheet: Sheet, axes: Axes, bars: list[Bar]) -> None:
@@ -106,7 +106,8 @@ def _paint(sheet: Sheet, axes: Axes, bars: list[Bar]) -> None:
 
 def _reading(explanation: Explanation, drawn: int, notes: tuple[str, ...]) -> captions.Reading:
     count = captions.count_of_pairs(explanation, drawn)
-    what = "Each bar is what a pair adds (2 Γ) and starts where the one before ends."
+    words = method_words(explanation)
+    what = f"Each bar is what a pair adds ({words.added}) and starts where the one before ends."
     if not drawn:
         return captions.Reading(count, count, notes)
-    return captions.Reading(what, f"{count} {what} {captions.PAIR}", notes, captions.unit_of_f(explanation))
+    return captions.Reading(what, f"{count} {what} {words.of_pair}", notes, captions.unit_of_f(explanation))

@@ -19,6 +19,7 @@ from ihcli.wording import (
     certificate,
     direction,
     meaning_of_one,
+    method_words,
     names,
     number,
     percent,
@@ -28,7 +29,6 @@ from ihcli.wording import (
     target,
 )
 
-PAIR = "The matrix holds a pair twice (Γᵤᵥ = Γᵥᵤ), so the pair adds 2 Γᵤᵥ to f(x) − f(x′)."
 SINGLE = "A single unit has no interaction."
 _LONGEST_MODEL = 48
 _WEAK = 0.1
@@ -60,9 +60,10 @@ def words(explanation: Explanation, view: View, head: str, reading: Reading) -> 
     """Heading, caption, warning and legend of a figure of one result."""
     caption: tuple[str, ...] = ()
     if view.caption == "short":
-        caption = (short_setting(explanation), f"{reading.short} {converged(explanation)}", " ".join(reading.notes))
+        lines = [short_setting(explanation), f"{reading.short} {converged(explanation)}", " ".join(reading.notes)]
+        caption = (*lines, *by_removal(explanation))
     elif view.caption == "full":
-        caption = (*full_setting(explanation), " ".join([reading.full, *reading.notes]))
+        caption = (*full_setting(explanation), *by_removal(explanation), " ".join([reading.full, *reading.notes]))
     return Words(head, caption, warning(explanation), reading.legend)
 
 
@@ -79,6 +80,11 @@ def full_setting(explanation: Explanation) -> tuple[str, str]:
     """Prediction, explained score, baseline, model; and the certificate."""
     run = f"Prediction: {prediction(explanation)}. Explained: {setting(explanation)}. Model: {model(explanation)}."
     return run, " ".join(certificate(explanation))
+
+
+def by_removal(explanation: Explanation) -> tuple[str, ...]:
+    """What removing units from the text says of the explanation, where that was checked."""
+    return () if explanation.removal is None else (explanation.removal.sentence,)
 
 
 def converged(explanation: Explanation) -> str:
@@ -104,6 +110,9 @@ def count_of_pairs(explanation: Explanation, drawn: int) -> str:
 
 def nothing(explanation: Explanation) -> str:
     """Why no interaction is drawn."""
+    words = method_words(explanation)
+    if not words.has_pairs:
+        return f"{words.attributions} has no interactions."
     return SINGLE if len(explanation.units) == 1 else "Every interaction is zero."
 
 
@@ -113,19 +122,20 @@ def signs(theme: Theme) -> str:
 
 
 def attribution_ramp(explanation: Explanation, theme: Theme) -> tuple[LegendItem, ...]:
-    """The colours of words: Integrated Gradients, and what each sign speaks for; nothing where all are zero."""
+    """The colours of words: their attributions, and what each sign speaks for; nothing where all are zero."""
     if not explanation.ig.any():
         return ()
     positive, negative = (shorten(text, 40) for text in direction(explanation))
     return (Ramp("attribution", Scale.of(explanation.ig.tolist(), theme), negative, positive),)
 
 
-def line_samples(scale: Scale, points: Callable[[float], float]) -> tuple[LegendItem, ...]:
+def line_samples(explanation: Explanation, scale: Scale, points: Callable[[float], float]) -> tuple[LegendItem, ...]:
     """A strong positive line and a weak negative one; `points` gives the width of a share of the strongest."""
+    symbol = method_words(explanation).entry
     shares = (1.0, -_WEAK)
     return tuple(
         Line(
-            f"Γ = {number(share * scale.limit, 2, plus=True)}",
+            f"{symbol} = {number(share * scale.limit, 2, plus=True)}",
             scale.stroke(share * scale.limit),
             points(abs(share)),
             dashes(share, scale.theme),
@@ -155,7 +165,7 @@ def model(explanation: Explanation) -> str:
 _DESCRIPTIONS = {
     "heatmap": "Heatmap of the pairwise interactions",
     "arcs": "Sentence with arcs for the strongest pairwise interactions",
-    "text": "Text shaded by Integrated Gradients, each unit underlined in the colour of its strongest interaction",
+    "text": "Text shaded by its attributions, each unit underlined in the colour of its strongest interaction",
     "bars": "Bars of what the strongest pairs, the other pairs and the diagonal add, and their sum",
     "network": "Circular network of the strongest pairwise interactions",
     "baseline-to-text": "The score and the largest second derivative along the path from the baseline to the text",

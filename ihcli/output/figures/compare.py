@@ -14,7 +14,7 @@ from ihcli.output.figures.selection import CLUSTERED, MOST_UNITS, clustered, few
 from ihcli.output.figures.sheet import BODY, NOTE, Sheet, Words
 from ihcli.output.figures.style import Style, View
 from ihcli.results import Array, Explanation, Unit
-from ihcli.wording import baseline, certificate, is_punctuation, number, prediction, shorten, target
+from ihcli.wording import baseline, certificate, is_punctuation, method_words, number, prediction, shorten, target
 
 _SPAN, _FINEST, _BETWEEN = 3.6, 0.12, 0.25
 
@@ -150,5 +150,5 @@ def _caption(
         settings = [f"{name}: {captions.short_setting(e)} {captions.converged(e)}" for name, e in named]
         return (*settings, " ".join([shared, diagonal, *notes]))
     settings = [f"{name}: {' '.join(captions.full_setting(e))}" for name, e in named]
-    reading = [captions.PAIR, shared, diagonal, captions.signs(scale.theme), *notes]
+    reading = [method_words(first).of_pair, shared, diagonal, captions.signs(scale.theme), *notes]
     return (*settings, " ".join(part for part in reading if part))

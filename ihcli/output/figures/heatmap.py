@@ -1,4 +1,4 @@
-"""The matrix Γ as a heatmap, with the units' Integrated Gradients as bars above their columns."""
+"""The matrix as a heatmap, with the units' attributions as bars above their columns."""
 
 import numpy as np
 from matplotlib.axes import Axes
@@ -12,7 +12,7 @@ from ihcli.output.figures.selection import Selection, blanked, off_diagonal, sel
 from ihcli.output.figures.sheet import NOTE, Sheet
 from ihcli.output.figures.style import Style, Theme, View
 from ihcli.results import Array, Explanation
-from ihcli.wording import Digits, shorten, target
+from ihcli.wording import Digits, method_words, shorten, target
 
 _SPAN, _TALLEST_BAR = 7.0, 4.0
 _STRIP, _STRIP_GAP = 0.62, 0.1
@@ -33,7 +33,8 @@ def draw(explanation: Explanation, style: Style, view: View) -> Figure:
     )
     labels = [letters.legible(shorten(explanation.units[u].text, LABEL_LENGTH)) or "␣" for u in chosen.units]
     grid = measure(labels, letters, _SPAN)
-    left = max(grid.left, _strip_width(ig, bars, letters))
+    called = method_words(explanation).short + bars.power
+    left = max(grid.left, _strip_width(ig, bars, letters, called))
     height = grid.below + grid.side + _STRIP_GAP + _STRIP
     sheet = Sheet(left + grid.side + bar_width(scale, letters), height, words, style, letters)
     sheet.figure.set_label("Integrated Hessians: heatmap")
@@ -42,20 +43,20 @@ def draw(explanation: Explanation, style: Style, view: View) -> Figure:
     panel.draw(labels, labels)
     panel.divide([explanation.units[u].side for u in chosen.units])
     strip = sheet.axes(left, grid.below + grid.side + _STRIP_GAP, grid.side, _STRIP, "ig")
-    _draw_strip(sheet, strip, ig, bars)
+    _draw_strip(sheet, strip, ig, bars, called)
     corner = (left + grid.side + BAR_GAP, grid.below)
     draw_bar(sheet, corner, min(grid.side, _TALLEST_BAR), scale, target(explanation))
     return sheet.figure
 
 
-def _strip_width(ig: Array, scale: Scale, letters: Lettering) -> float:
+def _strip_width(ig: Array, scale: Scale, letters: Lettering, called: str) -> float:
     """Width of what stands to the left of the bars."""
     numbers = max(letters.width(scale.label(float(v)), NOTE) for v in (ig.max(), ig.min(), 0.0))
-    return letters.width("IG" + scale.power, NOTE) + numbers + 0.2
+    return letters.width(called, NOTE) + numbers + 0.2
 
 
-def _draw_strip(sheet: Sheet, axes: Axes, ig: Array, scale: Scale) -> None:
-    """IG_u as a bar over its column: the sum of the column, diagonal included."""
+def _draw_strip(sheet: Sheet, axes: Axes, ig: Array, scale: Scale, called: str) -> None:
+    """The attribution of each unit as a bar over its column."""
     theme = sheet.theme
     for u, value in enumerate(ig.tolist()):
         bar = axes.bar(u + 0.5, value, width=0.72, color=theme.colours.rgb(0.7 if value > 0 else -0.7), linewidth=0)[0]
@@ -72,23 +73,25 @@ def _draw_strip(sheet: Sheet, axes: Axes, ig: Array, scale: Scale) -> None:
     place = axes.get_position()
     left = place.x0 - sheet.scale * (numbers + 0.14) / sheet.size[0]
     font = sheet.letters.font(NOTE * sheet.scale)
-    label = sheet.figure.text(left, (place.y0 + place.y1) / 2, "IG" + scale.power, fontproperties=font)
+    label = sheet.figure.text(left, (place.y0 + place.y1) / 2, called, fontproperties=font)
     label.set(ha="right", va="center", color=theme.muted, parse_math=False, gid="strip label")
 
 
 def _reading(explanation: Explanation, view: View, chosen: Selection, theme: Theme) -> captions.Reading:
     notes = list(chosen.notes)
-    if np.isnan(explanation.ih).any():
+    if np.isnan(explanation.ih).any() and method_words(explanation).has_pairs:
         notes.append("Grey cells off the diagonal were not computed.")
     if view.top is not None:
         notes.append(f"Only the {view.top} strongest pairs are shown; the others are left blank.")
     if not off_diagonal(explanation.ih).any():
         notes.append(captions.nothing(explanation))
+    words = method_words(explanation)
     diagonal = "Grey: units by themselves." if view.diagonal else "The diagonal is hidden."
+    bars = f"{words.attributions}, the sum of each column with its diagonal" if words.of_row else words.attributions
     full = (
-        "A cell Γᵤᵥ is the interaction of the units of its row and its column; zero has the background's colour. "
-        f"{captions.PAIR} {diagonal} Bars: Integrated Gradients, the sum of each column with its diagonal. "
-        f"{captions.signs(theme)}"
+        f"A cell is the interaction of the units of its row and its column; zero has the background's colour. "
+        f"{words.of_pair} {diagonal} Bars: {bars}. {captions.signs(theme)}"
     )
-    short = f"Both cells of a pair count. {diagonal} Bars: column sums."
+    both = "Both cells of a pair count. " if words.added != words.entry else ""
+    short = f"{both}{diagonal} Bars: {'column sums' if words.of_row else words.attributions}."
     return captions.Reading(short, full, notes)

@@ -15,7 +15,7 @@ from ihcli.output.figures.selection import drawn_pairs, select
 from ihcli.output.figures.sheet import Sheet
 from ihcli.output.figures.style import Style, View
 from ihcli.results import Explanation
-from ihcli.wording import shorten
+from ihcli.wording import method_words, shorten
 
 _TOP, _LABEL = 24, 8.5
 _PITCH, _LEAST_RADIUS, _OUT = 0.17, 1.25, 0.16
@@ -147,10 +147,11 @@ def _reading(explanation: Explanation, scale: Scale, drawn: int, notes: tuple[st
     dots = captions.attribution_ramp(explanation, scale.theme)
     if not drawn:
         return captions.Reading(count, count, notes, dots)
+    words = method_words(explanation)
     order = "Units clockwise from the top."
     return captions.Reading(
         f"{count} {order}",
-        f"{count} {order} Lines: interactions, the thicker, the stronger. {captions.PAIR} Dots: Integrated Gradients.",
+        f"{count} {order} Lines: interactions, the thicker, the stronger. {words.of_pair} Dots: {words.attributions}.",
         notes,
-        (*captions.line_samples(scale, _points), *dots, *captions.unit_of_f(explanation)),
+        (*captions.line_samples(explanation, scale, _points), *dots, *captions.unit_of_f(explanation)),
     )

@@ -1,4 +1,4 @@
-"""The text shaded by Integrated Gradients, each unit underlined in the colour of its strongest interaction."""
+"""The text shaded by its attributions, each unit underlined in the colour of its strongest interaction."""
 
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -13,7 +13,7 @@ from ihcli.output.figures.style import Style, View
 from ihcli.output.figures.words import LinePlaces, draw_words
 from ihcli.output.word_layout import WordBox, extent, set_in_lines, widest_boxes
 from ihcli.results import Explanation
-from ihcli.wording import names, shorten
+from ihcli.wording import method_words, names, shorten
 
 _SIZE, _GAP, _PARTNER = 12.0, 0.12, 6.5
 _WIDTH = 7.5
@@ -79,14 +79,14 @@ def _points(share: float) -> float:
 
 def _reading(explanation: Explanation, scale: Scale, notes: tuple[str, ...]) -> captions.Reading:
     legend: tuple[LegendItem, ...] = captions.attribution_ramp(explanation, scale.theme)
-    shaded = "Words are shaded by Integrated Gradients."
+    shaded = f"Words are shaded by their attributions ({method_words(explanation).attributions})."
     if not any(value for *_, value in explanation.pairs()):
         return captions.Reading(
             captions.nothing(explanation), f"{shaded} {captions.nothing(explanation)}", notes, legend
         )
     legend = (
         *legend,
-        *captions.line_samples(scale, _points),
+        *captions.line_samples(explanation, scale, _points),
         Note("under a unit: its strongest interaction, with whom"),
     )
     least = f"Interactions under {100 * _LEAST_SHARE:.0f} % of the strongest are not drawn."

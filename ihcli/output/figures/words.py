@@ -1,4 +1,4 @@
-"""The words of a text drawn in lines, each on a background of its unit's Integrated Gradients."""
+"""The words of a text drawn in lines, each on the colour of its unit's attribution."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -26,7 +26,7 @@ class LinePlaces:
 def draw_words(
     sheet: Sheet, axes: Axes, explanation: Explanation, boxes: Sequence[WordBox], places: LinePlaces
 ) -> None:
-    """Every word on a background of its unit's IG."""
+    """Every word on the colour of its unit's attribution."""
     scale = Scale.of(explanation.ig.tolist(), sheet.theme)
     for box in boxes:
         bottom = places.bottoms[box.line]

@@ -1,5 +1,6 @@
 """The numbers and sentences that a report holds, as plain JSON."""
 
+import dataclasses
 import json
 import math
 from collections.abc import Iterable
@@ -9,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from ihcli import wording
-from ihcli.results import Array, Explanation
+from ihcli.results import Array, Explanation, RemovedText
 from ihcli.text_safety import one_line
 
 BUDGET = 34_000
@@ -110,6 +111,9 @@ def _level(explanation: Explanation) -> dict[str, Any]:
         "cancels": wording.entries_cancel(explanation),
         "path": _path(explanation),
         "sums": _sums(explanation),
+        "words": dataclasses.asdict(wording.method_words(explanation)),
+        "pair_total": explanation.pair_total,
+        "removal": _removal(explanation),
         "warnings": list(explanation.warnings),
         "sides": [
             _pieces(explanation, "text"),
@@ -137,7 +141,34 @@ def _sums(explanation: Explanation) -> dict[str, Any]:
         "total": sums.total,
         "difference": _finite(sums.difference),
         "complete": sums.complete,
-        "adds_up": explanation.quadrature.formulation == "paper",
+    }
+
+
+def _removal(explanation: Explanation) -> dict[str, Any] | None:
+    """The check by removal: its sentence, and for each pair the texts without one, the other, and both units."""
+    removal = explanation.removal
+    if removal is None:
+        return None
+    pairs = [
+        {
+            "units": [pair.i, pair.j],
+            "interaction": _finite(pair.interaction),
+            "effect": _finite(pair.effect),
+            "agrees": pair.agrees,
+            "texts": [_removed(text) for text in (pair.without_first, pair.without_second, pair.without_both)],
+        }
+        for pair in removal.pairs
+    ]
+    return {"sentence": _unbroken(removal.sentence), "pairs": pairs}
+
+
+def _removed(text: RemovedText) -> dict[str, Any]:
+    return {
+        "without": list(text.without),
+        "text": text.text,
+        "label": text.label,
+        "probability": _finite(text.probability),
+        "score": _finite(text.score),
     }
 
 

@@ -66,6 +66,15 @@ def test_another_formulation_is_not_said_to_sum_to_the_difference() -> None:
     assert labels_of(draw("bars", e))[-1] == "sum"
 
 
+def test_a_pair_of_another_method_adds_its_entry_once() -> None:
+    e = make_explanation(4, method="shapley")
+    figure = draw("bars", e)
+    bars = bars_of(figure)
+    assert [b.get_width() for b in bars[:3]] == pytest.approx([v for *_, v in e.pairs()[:3]])
+    total = np.trace(e.ih) + sum(v for *_, v in e.pairs())
+    assert bars[-1].get_width() == pytest.approx(total)
+
+
 def test_the_numbers_are_those_of_the_bars() -> None:
     e = make_explanation(5)
     figure = draw("bars", e)

@@ -17,6 +17,7 @@ from drawn_figures import (
     words_of,
 )
 from explanations import make_explanation
+from removals import SENTENCE, with_removal
 
 from ihcli.errors import UsageError
 from ihcli.output import figures
@@ -149,6 +150,31 @@ def test_what_is_left_out_is_said_in_a_short_caption_too() -> None:
         caption = words_of(draw(kind, e, cluster=True, hide_punctuation=True), "caption")
         assert "Pairs with 2 units of punctuation are left out." in caption
         assert "reordered" not in caption
+
+
+@pytest.mark.parametrize("kind", OF_ONE)
+def test_the_check_by_removal_stands_in_the_caption(kind: str) -> None:
+    e = with_removal(make_explanation(5))
+    for caption in ("short", "full"):
+        assert SENTENCE in words_of(draw(kind, e, caption=caption), "caption")
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OF_ONE if kind != "baseline-to-text"])
+def test_another_method_has_its_own_names(kind: str) -> None:
+    e = make_explanation(5, method="shapley", path=None)
+    for caption in figures.CAPTIONS:
+        said = " ".join(text.get_text() for text in texts(draw(kind, e, caption=caption)))
+        assert "Integrated" not in said
+        assert "2Γ" not in said
+
+
+@pytest.mark.parametrize("kind", [kind for kind in OF_ONE if kind != "baseline-to-text"])
+def test_a_method_without_interactions_says_so(kind: str) -> None:
+    ih = np.full((3, 3), np.nan)
+    np.fill_diagonal(ih, [0.5, -0.25, 0.1])
+    figure = draw(kind, make_explanation(3, ih=ih, method="lime"))
+    assert_inside(figure)
+    assert "LIME has no interactions." in words_of(figure)
 
 
 # --- which kind ---

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from explanations import make_explanation, units_of
+from removals import SENTENCE, with_removal
 
 from ihcli.output.report import write_report
 from ihcli.palette import DARK, LIGHT
@@ -233,6 +234,29 @@ def test_the_table_adds_up(tab: Tab) -> None:
         float(row.find_elements(By.CSS_SELECTOR, "td")[3].text.replace("−", "-")) for row in tab.all("tbody tr")[:2]
     ]
     assert sum(listed) + 0.2 - 0.3 == pytest.approx(0.7)
+
+
+def test_the_check_by_removal_is_a_table(tab: Tab) -> None:
+    tab.open(sentence())
+    assert not tab.one("#removal").is_displayed()
+    tab.open(with_removal(sentence()))
+    assert tab.text("#removal-sentence") == SENTENCE
+    rows = [
+        [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in tab.all("#removed tbody tr")
+    ]
+    plain = [[text.replace("\u2068", "").replace("\u2069", "") for text in row] for row in rows]
+    assert plain[0] == ["not × bad: Γ +0.800, by removal +1.50"]
+    assert plain[1] == ["not", "this movie was bad", "NEGATIVE (0.96)", "−2.00"]
+    assert plain[3] == ["not, bad", "this movie was", "NEGATIVE (0.96)", "+0.50"]
+
+
+def test_another_method_has_its_own_names_and_adds_an_entry_once(tab: Tab) -> None:
+    tab.open(sentence(method="shapley"))
+    assert tab.text("#entry-head") == "interaction"
+    assert "Shapley values" in tab.text("#legend-name")
+    assert tab.all("#table tbody tr")[0].text.split() == ["1", "not", "×", "bad", "+0.800", "+0.800"]
+    assert tab.all("#matrix text.column")[-1].text == "SV"
+    assert "Γ" not in tab.text("#table")
 
 
 def test_the_legend_names_the_label_of_each_sign(tab: Tab) -> None:

@@ -7,6 +7,7 @@ function show(index, { keepPlace = false } = {}) {
   view = open(levels.find((level) => level.name === state.level) ?? levels[0]);
   renderVerdict();
   renderPath();
+  renderRemoval();
   renderLevels(levels);
   renderSlider();
   renderSentence();
@@ -74,6 +75,36 @@ function renderPath() {
     label(x(1), height - 6, "text", "middle"),
   );
   at("path").replaceChildren(...(path ? [picture] : []));
+}
+
+/** What the model says of the text without the units of strong pairs; one group of rows a pair. */
+function renderRemoval() {
+  const { removal } = view.level;
+  at("removal").hidden = !removal;
+  if (!removal) return;
+  at("removal-sentence").textContent = removal.sentence;
+  const largest = Math.max(...view.level.f.map(Math.abs), ...removal.pairs.map(({ effect }) => Math.abs(effect)));
+  const groups = removal.pairs.map(({ units, interaction, effect, texts: removed }) => {
+    const names = units.map((u) => view.name(u));
+    const heading = `${names.join(" × ")}: ${view.level.words.entry} ${number(interaction, view.largest.off)}, by removal ${number(effect, largest)}`;
+    return element(
+      "tbody",
+      {},
+      element("tr", {}, element("th", { colspan: 4, scope: "rowgroup", text: heading })),
+      ...removed.map(({ without, text, label, probability, score }) =>
+        element(
+          "tr",
+          {},
+          element("td", { text: without.map((u) => view.name(u)).join(", ") }),
+          element("td", {}, element("bdi", { text: text || "(no words)" })),
+          element("td", { text: `${label} (${number(probability, 1, false)})` }),
+          element("td", { className: "number", text: number(score, largest) }),
+        ),
+      ),
+    );
+  });
+  for (const body of [...at("removed").tBodies]) body.remove();
+  at("removed").append(...groups);
 }
 
 function renderLevels(levels) {

@@ -17,7 +17,7 @@ function renderMatrix() {
   const cell = Math.max(10, Math.min(46, Math.floor((room - margin - (slanted ? 0.5 * margin : 0)) / (size + 1.5))));
   const font = Math.min(12, cell - 1);
   const head = Math.ceil(slanted ? 0.75 * margin + 8 : margin);
-  const strip = margin + size * cell + Math.round(cell / 2); // the column of Integrated Gradients
+  const strip = margin + size * cell + Math.round(cell / 2); // the column of attributions
   const width = strip + cell + (slanted ? Math.ceil(0.75 * margin) : 4);
   const height = head + size * cell + 2;
   grid = { margin, head, cell, size, strip };
@@ -27,7 +27,7 @@ function renderMatrix() {
     height,
     viewBox: `0 0 ${width} ${height}`,
     role: "img",
-    "aria-label": `Matrix of ${size} by ${size} interactions, with Integrated Gradients in a last column. The strongest pairs stand in the table.`,
+    "aria-label": `Matrix of ${size} by ${size} interactions, with the attributions in a last column. The strongest pairs stand in the table.`,
   });
   picture.append(
     drawing(
@@ -55,10 +55,11 @@ function renderMatrix() {
     if (unit !== null) pin(unit);
   });
   box.replaceChildren(picture);
+  const { short, attributions, of_row } = view.level.words;
   const ends = [view.largest.off, view.largestIg].map((largest) => number(largest, largest, false));
   at("matrix-key").textContent = [
-    "Grey: what a unit adds by itself, no interaction. IG: Integrated Gradients, the sum of a row with its grey cell.",
-    `Full colour is ±${ends[0]}, in the column IG ±${ends[1]}.`,
+    `Grey: what a unit adds by itself, no interaction. ${short}: ${attributions}${of_row ? `, ${of_row} with the grey cell` : ""}.`,
+    `Full colour is ±${ends[0]}, in the column ${short} ±${ends[1]}.`,
     view.missing ? "Hatched: not computed." : "",
   ].join(" ");
 }
@@ -129,7 +130,7 @@ function labels(names, font, slanted) {
       row.dataset.unit = unit;
       return [row, column(margin + unit * cell, text, unit)];
     }),
-    ...(size ? [column(strip, "IG")] : []),
+    ...(size ? [column(strip, view.level.words.short)] : []),
   ];
 }
 

@@ -4,8 +4,10 @@ function pairInWords(u, v) {
   const value = view.value(u, v);
   if (u === v) return `${view.name(u)} by itself: ${number(value, view.largest.all)}`;
   if (Number.isNaN(value)) return `${view.name(u)} × ${view.name(v)}: not computed`;
-  const both = number(2 * value, view.largest.off);
-  return `${view.name(u)} × ${view.name(v)}: Γ = ${number(value, view.largest.off)}, adds 2Γ = ${both}`;
+  const { entry, added } = view.level.words;
+  const both = number(view.level.pair_total * value, view.largest.off);
+  const adds = added === entry ? "" : `, adds ${added} = ${both}`;
+  return `${view.name(u)} × ${view.name(v)}: ${entry} = ${number(value, view.largest.off)}${adds}`;
 }
 
 function rowInWords(u) {
@@ -66,7 +68,7 @@ function refresh() {
   const largest = unit === null ? view.largestIg : view.largest.off;
   at("legend-name").textContent =
     unit === null
-      ? "Shading: Integrated Gradients, what each unit adds."
+      ? `Shading: ${view.level.words.attributions}, what each unit adds.`
       : `Shading: interaction with “${view.name(unit)}”${state.pinned === null ? "" : " (pinned)"}.`;
   const [positive, negative] = view.level.direction;
   at("legend-low").textContent = `${number(-largest, largest)} ${isolate(negative)}`;

@@ -2,14 +2,14 @@
 
 /** What the other pairs and the diagonal add, and the sum: the rows below the strongest pairs. */
 function sumRows() {
-  const { sums } = view.level;
-  const shown = shownPairs().reduce((sum, [, , value]) => sum + 2 * value, 0);
+  const { sums, words } = view.level;
+  const shown = shownPairs().reduce((sum, [, , value]) => sum + view.level.pair_total * value, 0);
   const others = view.pairs.length - shownPairs().length;
   const rows = [
     [`${others} other pair${others === 1 ? "" : "s"}`, sums.pairs - shown, others > 0],
     ["units by themselves", sums.diagonal, true],
-    ["not computed", sums.difference - sums.total, !sums.complete && sums.adds_up],
-    [sums.adds_up ? "sum ≈ f(x) − f(x′)" : "sum", sums.complete ? sums.total : sums.difference, sums.complete || sums.adds_up],
+    ["not computed", sums.difference - sums.total, !sums.complete && words.adds_up],
+    [words.adds_up ? "sum ≈ f(x) − f(x′)" : "sum", sums.complete ? sums.total : sums.difference, sums.complete || words.adds_up],
   ];
   return rows
     .filter(([, , wanted]) => wanted)
@@ -29,6 +29,8 @@ function sumRows() {
 function renderTables() {
   const { spread } = view.level;
   at("spread-head").hidden = !spread;
+  at("entry-head").textContent = view.level.words.entry;
+  at("attribution-head").textContent = view.level.words.short;
   const rows = shownPairs().map(([u, v, value], rank) => {
     const row = element(
       "tr",
@@ -43,7 +45,7 @@ function renderTables() {
         element("bdi", { text: view.level.units[v] }),
       ),
       element("td", { className: "number", text: number(value, view.largest.off) }),
-      element("td", { className: "number", text: number(2 * value, view.largest.off) }),
+      element("td", { className: "number", text: number(view.level.pair_total * value, view.largest.off) }),
     );
     if (spread) row.append(element("td", { className: "number", text: number(spread[`${u} ${v}`] ?? null, view.largest.off, false) }));
     row.dataset.pair = `${u} ${v}`;
@@ -54,8 +56,8 @@ function renderTables() {
   at("table").tBodies[0].replaceChildren(...rows);
   at("table").tFoot.replaceChildren(...sumRows());
   at("table-note").textContent = [
-    view.pairs.length ? "" : "No pair interacts.",
-    "Γ is the pair’s entry. The matrix holds it twice, so the pair adds 2Γ to f(x) − f(x′).",
+    view.pairs.length ? "" : view.level.words.has_pairs ? "No pair interacts." : "This method has no interactions.",
+    view.pairs.length ? view.level.words.of_pair : "",
     spread ? "±: standard deviation over the baselines." : "",
     view.missing ? `${view.missing} of ${(view.size * (view.size - 1)) / 2} pairs were not computed.` : "",
     view.level.floor > 0

@@ -77,34 +77,39 @@ function renderPath() {
   at("path").replaceChildren(...(path ? [picture] : []));
 }
 
-/** What the model says of the text without the units of strong pairs; one group of rows a pair. */
+/** What the model says of the text, and of what is left of it without the units of strong pairs. */
 function renderRemoval() {
-  const { removal } = view.level;
+  const { level } = view;
+  const { removal } = level;
   at("removal").hidden = !removal;
   if (!removal) return;
   at("removal-sentence").textContent = removal.sentence;
-  const largest = Math.max(...view.level.f.map(Math.abs), ...removal.pairs.map(({ effect }) => Math.abs(effect)));
-  const groups = removal.pairs.map(({ units, interaction, effect, texts: removed }) => {
-    const names = units.map((u) => view.name(u));
-    const heading = `${names.join(" × ")}: ${view.level.words.entry} ${number(interaction, view.largest.off)}, by removal ${number(effect, largest)}`;
+  const largest = Math.max(...level.f.map(Math.abs), ...removal.pairs.map(({ effect }) => Math.abs(effect)));
+  const row = (without, text, predicted, score) =>
+    element(
+      "tr",
+      {},
+      element("td", { text: without }),
+      element("td", {}, element("bdi", { text })),
+      element("td", { text: predicted }),
+      element("td", { className: "number", text: number(score, largest) }),
+    );
+  const whole = level.pair ? `${level.text} / ${level.pair}` : level.text;
+  const groups = removal.pairs.map(({ units, interaction, effect, texts: rest }) => {
+    const pair = units.map((u) => view.name(u)).join(" × ");
+    const entry = `${level.words.entry} ${number(interaction, view.largest.off)}`;
+    const heading = `${pair}: ${entry}, by removal ${number(effect, largest)}`;
     return element(
       "tbody",
       {},
       element("tr", {}, element("th", { colspan: 4, scope: "rowgroup", text: heading })),
-      ...removed.map(({ without, text, label, probability, score }) =>
-        element(
-          "tr",
-          {},
-          element("td", { text: without.map((u) => view.name(u)).join(", ") }),
-          element("td", {}, element("bdi", { text: text || "(no words)" })),
-          element("td", { text: `${label} (${number(probability, 1, false)})` }),
-          element("td", { className: "number", text: number(score, largest) }),
-        ),
+      ...rest.map(({ without, text, label, probability, score }) =>
+        row(without.map((u) => view.name(u)).join(", "), text || "(no words)", `${label} (${number(probability, 1, false)})`, score),
       ),
     );
   });
   for (const body of [...at("removed").tBodies]) body.remove();
-  at("removed").append(...groups);
+  at("removed").append(element("tbody", {}, row("nothing", whole, level.prediction, level.f[0])), ...groups);
 }
 
 function renderLevels(levels) {

@@ -29,7 +29,9 @@ function sumRows() {
 function renderTables() {
   const { spread } = view.level;
   at("spread-head").hidden = !spread;
-  at("entry-head").textContent = view.level.words.entry;
+  const { entry, added } = view.level.words;
+  at("entry-head").textContent = entry;
+  at("added-head").textContent = added === entry ? "adds" : `adds ${added}`;
   at("attribution-head").textContent = view.level.words.short;
   const rows = shownPairs().map(([u, v, value], rank) => {
     const row = element(

@@ -166,7 +166,7 @@ def test_nothing_planted_or_everything_has_no_measure():
 def folder(tmp_path_factory):
     """A model of two steps: a normal folder, though it has learnt nothing."""
     place = tmp_path_factory.mktemp("cache") / "models" / "xor"
-    training = Training(hidden=16, layers=1, heads=2, batch=4, steps=2, check=1)
+    training = Training(hidden=16, layers=1, heads=2, batch=4, steps=2, check=1, watched=50, judged=200)
     assert train(TASKS["xor"], place, training, seconds=0) is None
     assert (place / STATE).exists()
     assert 0.3 < train(TASKS["xor"], place, training) < 0.7

@@ -79,14 +79,16 @@ def table(folder: Path) -> Iterator[Entry]:
 
 
 _ELSEWHERE = {"auto", "deletion"}
-"""Kinds that stand for another one, or are games (`GAMES`)."""
+"""Kinds that stand for another one, or whose game every method of `GAMES` is asked of."""
 
 
 class _Embedded:
-    """Integrated Hessians along a path, by `ihcli` itself."""
+    """Integrated Hessians by `ihcli` itself, along a path or of a game, as the kind of baseline says."""
 
     def __init__(self, folder: Path, kind: str) -> None:
-        self.config = RunConfig.of({"model": {"name": str(folder)}, "baseline": {"kind": kind}})
+        self.config = RunConfig.of(
+            {"model": {"name": str(folder)}, "baseline": {"kind": kind}, "attribution": {"removal": False}}
+        )
         self.explainer: Explainer | None = None
         self.missed = 0
 

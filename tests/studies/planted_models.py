@@ -36,6 +36,10 @@ class Training:
     check: int = 250
     """Steps between two looks at the held-out accuracy."""
     seed: int = 0
+    watched: int = 1000
+    """Held-out texts of each look."""
+    judged: int = 2000
+    """Other held-out texts, all different, that the finished model is judged on."""
 
 
 SETTINGS = {
@@ -101,7 +105,7 @@ def accuracy(model: Any, examples: Sequence[Example], vocabulary: dict[str, int]
 
 
 def train(task: Task, folder: Path, training: Training, seconds: float | None = None) -> float | None:
-    """Train one model into `folder`; its accuracy on 2,000 other held-out texts, or None where it is not done yet.
+    """Train one model into `folder`; its accuracy on other held-out texts, or None where it is not done yet.
 
     After `seconds` the state is kept in the folder, and the next call goes on from it.
     """
@@ -115,7 +119,7 @@ def train(task: Task, folder: Path, training: Training, seconds: float | None = 
         state = torch.load(folder / STATE, weights_only=True)
         model.load_state_dict(state.pop("model"))
         optimizer.load_state_dict(state.pop("optimizer"))
-    watched = list(islice(task.examples(random.Random(1), held_out=True), 1000))  # noqa: S311  (texts, no secrets)
+    watched = list(islice(task.examples(random.Random(1), held_out=True), training.watched))  # noqa: S311  (texts, no secrets)
     while state["step"] < training.steps and state["good"] < GOOD_CHECKS:
         rng = random.Random(f"{training.seed} {state['step']}")  # noqa: S311
         stream = task.examples(rng, held_out=False)
@@ -139,7 +143,7 @@ def train(task: Task, folder: Path, training: Training, seconds: float | None = 
     if state["step"] < training.steps and state["good"] < GOOD_CHECKS:
         torch.save({**state, "model": model.state_dict(), "optimizer": optimizer.state_dict()}, folder / STATE)
         return None
-    judged = task.distinct(random.Random(2), 2000)  # noqa: S311
+    judged = task.distinct(random.Random(2), training.judged)  # noqa: S311
     result = accuracy(model, judged, vocabulary)
     model.save_pretrained(folder)
     words.save_pretrained(folder)

@@ -265,7 +265,8 @@ def integrate_paths(
                 path.start, path.delta, path.groups, path.units, path.parameters, left
             )  # fmt: skip
             integrations.append(Integration(steps.steps(), own))
-    outcomes = iter(run(integrations, engine, progress))
+    finished: list[Integral | NonFiniteError] = run(integrations, engine, progress)
+    outcomes = iter(finished)
     results: list[Interactions | NonFiniteError] = []
     for paths in tasks:
         integrals = [next(outcomes) for _ in paths]

@@ -51,8 +51,8 @@ def compare(explainer: Explainer) -> Iterator[Comparison]:
     """Texts of 8 to 128 words, each a unit; chunks as the memory limit asks for."""
     for tokens, nodes in BATCHES.items():
         prepared = explainer.prepare(words(tokens))
-        path = prepared.presence.paths[0]
-        fast, slow = explainer.engine(prepared), ReverseEngine(prepared.presence.score)
+        path = prepared.switched.paths[0]
+        fast, slow = explainer.engine(prepared), ReverseEngine(prepared.switched.score)
         t = np.linspace(0.1, 0.9, nodes)
         gradient = _measured(partial(evaluate, path, Request(t, order=1), fast))
         forward = _measured(partial(evaluate, path, Request(t, order=2), fast))

@@ -67,7 +67,7 @@ def _point(explainer: Explainer, tokens: int, units: int) -> Point:
     groups = prepared.encoded.groups.clone()
     inside = groups >= 0
     groups[inside] = (torch.arange(int(inside.sum())) * units) // int(inside.sum())
-    path = dataclasses.replace(prepared.presence.paths[0], groups=groups, units=units)
+    path = dataclasses.replace(prepared.switched.paths[0], groups=groups, units=units)
     nodes = NODES if tokens <= UNIT_TOKENS else 1
     t = torch.linspace(0.1, 0.9, nodes, dtype=path.delta.dtype, device=path.delta.device)
     engine = explainer.engine(prepared)

@@ -132,7 +132,7 @@ def _text(explainer: Explainer, exact: Explainer, text: str, budget: float, say:
     truth = exact.explain(text).ih
     with fast_products():
         explanation, first = _timed(partial(explainer.explain, text))
-    path = explainer.prepare(text).presence.paths[0]
+    path = explainer.prepare(text).switched.paths[0]
     runs: list[Measurement] = []
     for one in _all(explainer, text, path, truth, budget):
         say(f"{text}: {one.procedure}, {one.effort}: {one.seconds:.3g} s, error {one.error:.2g}")
@@ -141,7 +141,7 @@ def _text(explainer: Explainer, exact: Explainer, text: str, budget: float, say:
 
 
 def _all(explainer: Explainer, text: str, path: Path, truth: Array, budget: float) -> Iterator[Measurement]:
-    score = explainer.prepare(text).presence.score
+    score = explainer.prepare(text).switched.score
     yield from ours(explainer, text, truth)
     tokens = int((path.groups >= 0).sum())
     row = _timed(lambda: published.article(score, path, 1, tokens=1))[1]

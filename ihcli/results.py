@@ -565,6 +565,7 @@ def defects(explanation: Explanation) -> Iterator[str]:
     if explanation.prediction.label not in explanation.prediction.probabilities:
         yield f"predicts {explanation.prediction.label!r}, which is not among its probabilities."
     yield from _misplaced_units(explanation)
+    yield from _misplaced_removals(explanation)
 
 
 def _numbers(explanation: Explanation) -> Iterator[tuple[str, ArrayLike, bool]]:
@@ -587,6 +588,18 @@ def _are_numbers(values: ArrayLike, *, gaps: bool) -> bool:
     array = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(array)
     return bool((known.any() if gaps else known.all()) and (np.abs(array[known]) <= LARGEST).all())
+
+
+def _misplaced_removals(explanation: Explanation) -> Iterator[str]:
+    """The first position in the check by removal that is not one of the units'."""
+    count = len(explanation.units)
+    for pair in () if explanation.removal is None else explanation.removal.pairs:
+        texts = pair.without_first, pair.without_second, pair.without_both
+        positions = [pair.i, pair.j, *(position for text in texts for position in text.without)]
+        outside = [position for position in positions if not 0 <= position < count]
+        if outside or pair.i >= pair.j:
+            yield f"checks the removal of the units {pair.i} and {pair.j}, which are no pair of its {count} units."
+            return
 
 
 def _misplaced_units(explanation: Explanation) -> Iterator[str]:

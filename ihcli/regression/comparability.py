@@ -6,13 +6,14 @@ from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
+from ihcli.config import RunConfig
 from ihcli.regression.findings import Finding, Kind, Severity, Value, label_of, quoted
 from ihcli.results import Explanation, Unit
 from ihcli.text_safety import one_line
 
 COMPARED_SECTIONS = ("model", "target", "baseline", "units", "attribution", "text")
 """The sections that can change a result; runtime, output and check cannot."""
-_SHOWN_BY_RECORD = {"units.spans", "attribution.formulation"}
+_SHOWN_BY_RECORD = {"units.spans", "attribution.formulation", "attribution.method"}
 """Settings (with those of the target and the baseline) whose effect the record shows, where it is compared."""
 _WITHOUT_EFFECT = {
     "model.name",
@@ -23,6 +24,8 @@ _WITHOUT_EFFECT = {
     "attribution.max_nodes",
     "attribution.engine",
     "attribution.seed",
+    "attribution.evaluations",
+    "attribution.removal",
 }
 """Settings that change a result within its tolerance only, or (the model's name) whose effect the digest shows."""
 
@@ -118,7 +121,7 @@ def _model(old: Explanation, new: Explanation, *, other_weights: bool) -> Iterat
 
 
 def _definition(old: Explanation, new: Explanation) -> Iterator[Finding]:
-    """The explained scalar, the baseline, the formulation and the tolerance, as recorded."""
+    """The explained scalar, the baseline, the method, the formulation and the tolerance, as recorded."""
     if old.target != new.target:
         message = "Another output is explained: f, IG and the matrix answer another question."
         yield Finding(Kind.TARGET, Severity.REGRESSION, "target", message, _target(old), _target(new))
@@ -128,7 +131,10 @@ def _definition(old: Explanation, new: Explanation) -> Iterator[Finding]:
             message = f"The baseline's {key} differs."
             yield Finding(Kind.CONFIGURATION, Severity.REGRESSION, f"baseline.{key}", message, *values)
     before, after = old.quadrature.formulation, new.quadrature.formulation
-    if before != after:
+    if old.method != new.method:
+        message = "Another method made the numbers: they are defined differently."
+        yield Finding(Kind.CONFIGURATION, Severity.REGRESSION, "attribution.method", message, old.method, new.method)
+    elif before != after:
         message = "The formulation differs: the two matrices are defined differently."
         yield Finding(Kind.CONFIGURATION, Severity.REGRESSION, "attribution.formulation", message, before, after)
     tolerances = old.certificate.tolerance, new.certificate.tolerance
@@ -176,15 +182,16 @@ def _effect_differs(key: str, old: Explanation, new: Explanation) -> bool:
         return dict(old.baseline) != dict(new.baseline)
     if key == "units.spans":
         return not same_units(old, new)
-    return old.quadrature.formulation != new.quadrature.formulation
+    return (old.method, old.quadrature.formulation) != (new.method, new.quadrature.formulation)
 
 
 def _settings(config: Mapping[str, Any]) -> dict[str, Any]:
-    """Dotted keys of the compared sections; a setting that is not recorded is absent."""
+    """Dotted keys of the compared sections; a setting that an earlier version did not record is its default."""
+    defaults = RunConfig().to_dict()
     return {
         f"{section}.{key}": list(value) if isinstance(value, tuple) else value
         for section in COMPARED_SECTIONS
-        for key, value in config.get(section, {}).items()
+        for key, value in {**defaults[section], **config.get(section, {})}.items()
     }
 
 

@@ -232,6 +232,9 @@ def test_rank_limits_come_from_the_settings():
         ("target", "label", "POSITIVE", Severity.WARNING),
         ("attribution", "seed", 7, Severity.INFO),
         ("attribution", "engine", "forward", Severity.INFO),
+        ("attribution", "removal", False, Severity.INFO),
+        ("attribution", "evaluations", 64, Severity.INFO),
+        ("attribution", "method", "shapley", Severity.WARNING),  # the record says ih on both sides
         ("model", "dtype", "float64", Severity.INFO),
         ("runtime", "threads", 2, None),
         ("runtime", "memory", "1GB", None),
@@ -259,6 +262,32 @@ def test_what_is_explained_is_compared_as_recorded():
     looser = replace(old, certificate=replace(old.certificate, tolerance=0.1), config=old.config and config)
     assert judged(old, looser)[0].kinds() == {Kind.CONFIGURATION}
     assert judged(looser, old)[0].kinds(Severity.REGRESSION, Severity.WARNING) == set()
+
+
+def test_a_setting_that_an_earlier_version_did_not_have_is_its_default():
+    config = RunConfig().to_dict()
+    for absent in ("method", "evaluations", "removal"):
+        earlier = explanation(
+            config={**config, "attribution": {k: v for k, v in config["attribution"].items() if k != absent}}
+        )
+        for pair in ((earlier, explanation()), (explanation(), earlier)):
+            assert judged(*pair)[0].findings == ()
+
+
+def test_another_method_is_another_question():
+    old = explanation()
+    changes = {"method": "shapley", "quadrature": replace(old.quadrature, formulation="shapley", engine="game")}
+    certificate = replace(old.certificate, completeness_gap=float("nan"))
+    new = replace(old, **changes, certificate=certificate)
+    (finding,) = judged(old, new)[0].findings
+    assert (finding.where, finding.severity, finding.old, finding.new) == (
+        "attribution.method",
+        Severity.REGRESSION,
+        "ih",
+        "shapley",
+    )
+    assert judged(new, new)[0].findings == ()
+    assert regressions(old, replace(old, certificate=certificate)) == {Kind.INCONSISTENT}
 
 
 def test_models_versions_and_strictness():

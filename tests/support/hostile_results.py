@@ -10,9 +10,29 @@ from explanations import make_explanation
 
 from ihcli import results
 from ihcli.config import RunConfig
-from ihcli.results import SCHEMA, Explanation, Surrogate
+from ihcli.results import SCHEMA, Explanation, Removal, RemovedPair, RemovedText, Surrogate
 
-GOOD = make_explanation(4, config=RunConfig().to_dict(), warnings=("a warning",))
+
+def _removed(*without: int) -> RemovedText:
+    return RemovedText(without, "what is left", "NEGATIVE", 0.7, 0.25)
+
+
+GOOD = make_explanation(
+    4,
+    config=RunConfig().to_dict(),
+    warnings=("a warning",),
+    removal=Removal(
+        "Removal agrees.",
+        (RemovedPair(2, 3, 0.42, 0.5, _removed(2), _removed(3), _removed(2, 3)),),
+        compared=1,
+        agreeing=1,
+        r_squared=0.9,
+        r_squared_attributions=0.5,
+        correlation=None,
+        exact=True,
+        evaluations=16,
+    ),
+)
 Change = Callable[[dict[str, Any]], object]
 
 
@@ -176,6 +196,11 @@ _CHANGES: dict[str, Change] = {
     "sections that are numbers": _set("config", to={"model": 1}),
     "sections in a list": _set("config", to=[["model", {}]]),
     "a baseline that is a word": _set("baseline", to="pad"),
+    "a removed unit behind the units": _set("removal", "pairs", 0, "j", to=4),
+    "a removed unit before the units": _set("removal", "pairs", 0, "i", to=-1),
+    "a removed pair in another order": lambda d: d["removal"]["pairs"][0].update(i=3, j=2),
+    "a text without a unit that is not there": _set("removal", "pairs", 0, "without_both", "without", to=[2, 99]),
+    "a removal without a number": _set("removal", "pairs", 0, "effect", to=None),
     "warnings in one text": _set("warnings", to="a warning"),
     "a warning that is a number": _set("warnings", to=[1]),
 }

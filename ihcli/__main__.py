@@ -2,6 +2,8 @@
 
 import sys
 
+from ihcli.errors import ExitCode
+
 
 def main() -> None:
     """Run the command line and leave with its exit code."""
@@ -10,7 +12,7 @@ def main() -> None:
 
         app(prog_name="ih")
     except KeyboardInterrupt:  # before a command had begun
-        sys.exit(130)
+        sys.exit(ExitCode.INTERRUPTED)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,5 @@
 import json
+import os
 from pathlib import Path
 
 import pytest
@@ -6,6 +7,7 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from ihcli import input_files
 from ihcli.config import (
     RunConfig,
     commented_yaml,
@@ -140,7 +142,7 @@ def test_lists_become_tuples(tmp_path: Path) -> None:
         ("baseline: {kind: text}", "run.yaml:1: baseline.kind is 'text': then baseline.text must be given too."),
         (
             "baseline: {text: nothing}",
-            "run.yaml:1: baseline.kind is 'pad': baseline.text is 'nothing', which only the kind text reads; change",
+            "run.yaml:1: baseline.kind is 'auto': baseline.text is 'nothing', which only the kind text reads; change",
         ),
         ("units: {kind: spans}", "units.kind is 'spans': then units.spans must be given too."),
         ("model: {name: a, name: b}", "run.yaml:1: model.name stands twice (first on line 1). Keep one."),
@@ -162,6 +164,115 @@ def test_a_refusal_names_the_place_the_value_and_what_is_allowed(tmp_path: Path,
     assert "\n" not in said
     for jargon in ("Input should", "instance of", "ModelSection", "pydantic", "dictionary"):
         assert jargon not in said
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        (
+            "target:\n  label: !!set {a, b}\n",
+            "run.yaml:2: is not YAML of sections and keys: the tag !!set is not allowed",
+        ),
+        ("target: {label: !!omap [a: 1]}", "the tag !!omap is not allowed"),
+        ("attribution: {seed: !!int one}", "'one' is not of the type int that its tag says"),
+        ("attribution:\n  seed: " + "7" * 5000, "run.yaml:2: is not YAML of sections and keys: the number 7777"),
+        ("target: {label: &x [*x]}", "a value contains itself"),
+        ("attribution: &x {seed: *x}", "a value contains itself"),
+        ("target: {label: &a [[[[[[x]]]]]]}", "target.label is the list [a list]; it must be text"),
+        ("attribution: {tolerance: 1e99999}", "attribution.tolerance is inf; it must be a number"),
+        ("attribution: {seed: 99999999999999999999}", "it must be a whole number at least 0 and at most 9,223,372,036"),
+        ("runtime: {threads: 5000}", "runtime.threads is 5000; it must be a whole number at least 1 and at most 1,024"),
+        ("runtime: {memory: '4'}", "is 4 bytes, and at least 1MB is needed; for gigabytes write 4GB"),
+        ('model: {name: "a\\0b"}', "model.name is 'a\\x00b': it holds a null character"),
+        ('output: {directory: "a\\0b"}', "output.directory is 'a\\x00b': it holds a null character"),
+    ],
+)
+def test_values_that_no_setting_can_be(tmp_path: Path, text: str, words: str) -> None:
+    said = refusal(tmp_path, text)
+    assert words in said
+    assert "\n" not in said
+    assert len(said) < 700
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("!!set {a}", "the tag !!set is not allowed"),
+        ("!!timestamp 2026-01-01", "the tag !!timestamp is not allowed"),
+        ("7" * 5000, "has 5,000 digits"),
+        ("&x [*x]", "a value contains itself"),
+        ("[" * 5000, "it is nested too deeply"),
+        ("1\x00", "special characters are not allowed"),
+        ("{" * 20, "expected"),
+    ],
+)
+def test_the_same_values_in_a_variable(text: str, words: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        load(environ={"IHCLI_ATTRIBUTION_SEED": text})
+    assert str(caught.value).startswith("IHCLI_ATTRIBUTION_SEED: ")
+    assert words in str(caught.value)
+    assert len(str(caught.value)) < 500
+
+
+class _Unshowable:
+    def __repr__(self) -> str:
+        raise RuntimeError("no")
+
+
+def _nested() -> list[object]:
+    inside: list[object] = []
+    inside.append(inside)
+    return inside
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [
+        (10**4000, "a number of some 4,000 digits"),
+        ({1, 2}, "a set"),
+        (_nested(), "the list [a list]"),
+        (_Unshowable(), "a _Unshowable"),
+        ("x" * 500, "'xxxx"),
+        (b"x", "b'x'"),
+    ],
+)
+def test_values_from_python_that_no_setting_can_be(value: object, shown: str) -> None:
+    with pytest.raises(ConfigError) as caught:
+        RunConfig.of({"attribution": {"seed": value}})
+    assert str(caught.value).startswith(f"attribution.seed is {shown}")
+    assert len(str(caught.value)) < 300
+
+
+def test_a_section_that_contains_itself() -> None:
+    section: dict[str, object] = {}
+    section["seed"] = section
+    with pytest.raises(ConfigError, match=r"attribution\.seed is a section; it must be a whole number"):
+        RunConfig.of({"attribution": section})
+
+
+@pytest.mark.parametrize("device", ["/dev/zero", "/dev/random"])
+def test_a_configuration_from_a_device_is_refused(device: str) -> None:
+    with pytest.raises(ConfigError, match=r"cannot be read \(Is a device or a socket, not a file"):
+        load(device, environ={})
+
+
+def test_a_configuration_from_pipes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(input_files, "PIPE_SECONDS", 0.2)
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(ConfigError, match="Is a pipe without data"):
+        load(tmp_path / "pipe", environ={})
+    reading, writing = os.pipe()
+    os.write(writing, b"attribution: {seed: 5}")
+    os.close(writing)
+    assert load(f"/dev/fd/{reading}", environ={}).config.attribution.seed == 5
+    os.close(reading)
+    assert load(os.devnull, environ={}).config == RunConfig()
+
+
+def test_a_configuration_that_is_no_configuration_by_its_size(tmp_path: Path) -> None:
+    (tmp_path / "large.yaml").write_bytes(b"# " + b"x" * (1 << 20))
+    with pytest.raises(ConfigError, match="Holds more than 1,048,576 bytes"):
+        load(tmp_path / "large.yaml", environ={})
 
 
 def test_every_finding_is_told_at_once(tmp_path: Path) -> None:

@@ -35,6 +35,8 @@ class EncodedText:
     sides: tuple[int | None, ...]
     """0 or 1 for a token of the text or of its pair, None for a special token."""
     truncated: bool = False
+    special: tuple[str, ...] = ()
+    """Special tokens that the text itself spells out, such as `[MASK]`; the unknown token is not one of them."""
 
     @property
     def explained(self) -> Tensor:
@@ -100,7 +102,15 @@ def encode(
         groups=torch.tensor(groups, dtype=torch.int64, device=device),
         sides=sides,
         truncated=truncated,
+        special=_spelled_out(tokenizer, batch["input_ids"], sides),
     )
+
+
+def _spelled_out(tokenizer: Any, ids: Sequence[int], sides: Sequence[int | None]) -> tuple[str, ...]:
+    """The special tokens among those of the texts themselves, each once."""
+    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
+    found = dict.fromkeys(i for i, side in zip(ids, sides, strict=True) if side is not None and i in special)
+    return tuple(tokenizer.convert_ids_to_tokens(list(found)))
 
 
 # A text of its own length needs no mask; with one, a value is read while the computation is traced.

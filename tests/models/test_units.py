@@ -311,6 +311,19 @@ def test_a_text_of_nothing_that_the_tokenizer_reads() -> None:
         encoded(tokenizer("wordpiece"), "\u200b")  # BERT drops characters that only format
 
 
+@pytest.mark.parametrize(
+    ("text", "special"),
+    [
+        ("not bad", ()),
+        ("this [MASK] was bad", ("[MASK]",)),
+        ("[PAD] bad [SEP] [PAD]", ("[PAD]", "[SEP]")),
+        ("[UNK] ☃ bad", ()),
+    ],
+)
+def test_special_tokens_that_a_text_spells_out_are_known(text: str, special: tuple[str, ...]) -> None:
+    assert encoded(tokenizer("wordpiece"), text).special == special
+
+
 def test_a_long_text_is_refused_or_cut() -> None:
     text = "this movie was not bad and a charming disaster"
     with pytest.raises(TextTooLongError, match=r"reads at most 6.*--truncate"):

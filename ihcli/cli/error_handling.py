@@ -19,7 +19,7 @@ import typer
 from typer.core import TyperCommand
 
 from ihcli.errors import DeviceError, ExitCode, IhError, InputError, OutputError
-from ihcli.text_safety import clean_text
+from ihcli.text_safety import clean_text, without_log_commands
 
 _UsageError = cast("type[Exception]", typer.BadParameter.__mro__[1])  # Typer brings its own copy of click
 _VERBOSE = Annotated[bool, typer.Option("--verbose", "-v", help="with the traceback of an error")]
@@ -164,4 +164,4 @@ def _with_hint(message: str, given: Sequence[str], *, takes_text: bool) -> str:
 
 
 def _say(message: str) -> None:
-    typer.echo(clean_text(message), err=True)
+    typer.echo(without_log_commands(clean_text(message)), err=True)

@@ -81,9 +81,10 @@ def explain(
 
 
 def _write(explanation: "Explanation", config: "RunConfig") -> list[Path]:
-    from ihcli.output import slug, write_files
+    from ihcli.output import write_files
+    from ihcli.output.naming import folder_of_text
 
-    folder = Path(config.output.directory) / slug(explanation.text, explanation.text_pair)
+    folder = folder_of_text(Path(config.output.directory), explanation.text, explanation.text_pair)
     return write_files(explanation, folder, config.output.formats, diagonal=config.output.diagonal)
 
 

@@ -54,6 +54,16 @@ def test_every_command_refuses_it_with_one_message(name: str, tmp_path: Path) ->
     assert ih("diff", folder, folder).exit_code == 2
 
 
+@pytest.mark.parametrize("name", ["a\n::error::boo", "\u202e##[error]boo", "a\r\n  ::stop-commands::x", "\x1b[31m"])
+def test_the_name_of_a_file_is_no_command_of_a_log(name: str, tmp_path: Path) -> None:
+    folder = save(tmp_path / name, "half of it")
+    for command in ("report", "plot", "diff"):
+        refused = ih(command, folder, *([folder] if command == "diff" else []))
+        assert refused.exit_code == 2
+        assert not {"\u202e", "\x1b", "\r"} & set(refused.output)
+        assert not any(line.strip().startswith(("::", "##[")) for line in refused.output.splitlines())
+
+
 def test_the_gate_reports_all_of_them_and_goes_on(tmp_path: Path) -> None:
     for number, name in enumerate(HOSTILE):
         save(tmp_path / f"hostile{number}", name)

@@ -1,6 +1,6 @@
 """A result in words and its numbers as text, the same in the terminal, under a figure, in the report and a notebook."""
 
-from ihcli.wording.methods import MethodWords, method_words
+from ihcli.wording.method_names import MethodWords, method_words
 from ihcli.wording.numbers import MINUS, UNKNOWN, Digits, digits_together, number, percent
 from ihcli.wording.sentences import (
     Contributions,
@@ -16,7 +16,7 @@ from ihcli.wording.sentences import (
     setting,
     target,
 )
-from ihcli.wording.units import is_punctuation, names, shorten, units_of_strongest_pairs
+from ihcli.wording.unit_names import is_punctuation, names, shorten, units_of_strongest_pairs
 
 __all__ = [
     "MINUS", "UNKNOWN", "Contributions", "Digits", "MethodWords", "baseline", "certificate", "contributions",

@@ -6,9 +6,9 @@ from dataclasses import dataclass
 import numpy as np
 
 from ihcli.results import Explanation
-from ihcli.wording.methods import method_words
+from ihcli.wording.method_names import method_words
 from ihcli.wording.numbers import UNKNOWN, Digits, digits_together, number, percent
-from ihcli.wording.units import shorten
+from ihcli.wording.unit_names import shorten
 
 CANCELLING = 10.0
 """Entries are said to cancel when Σ|Γ| is more than so many times |f(x) − f(x′)|."""

@@ -105,8 +105,8 @@ def test_matrix_attributions_and_pairs_are_in_one_unit(factor: float) -> None:
     text = printed(make_explanation(2, ih=ih))
     titles = [line for line in text.splitlines() if line.startswith(("Attributions", "Interactions", "Strongest"))]
     powers = [re.findall(r"×10(\S+)", title) for title in titles]
-    assert [len(found) for found in powers] == ([0, 0, 0] if 1e-4 < factor < 1e6 else [1, 1, 2])
-    assert len({power.rstrip(":") for found in powers for power in found}) <= 1
+    assert [len(of_title) for of_title in powers] == ([0, 0, 0] if 1e-4 < factor < 1e6 else [1, 1, 2])
+    assert len({power.rstrip(":") for of_title in powers for power in of_title}) <= 1
     [entry] = {re.findall(NUMBER, line)[0].lstrip("+") for line in text.splitlines() if line.startswith("this · movie")}
     row = next(line for line in text.splitlines() if re.match(r"this +\(", line))
     assert entry in row

@@ -7,7 +7,7 @@ from typing import Final
 from matplotlib.figure import Figure
 
 from ihcli.errors import UsageError
-from ihcli.output.figures import arcs, bars, baseline_to_text, captions, compare, heatmap, network, text
+from ihcli.output.figures import arcs, bars, baseline_to_text, captions, comparison, heatmap, network, text
 from ihcli.output.figures.fonts import with_font
 from ihcli.output.figures.lettering import MissingGlyphWarning
 from ihcli.output.figures.saving import FORMATS, encode, save
@@ -30,7 +30,7 @@ _ONE: Final[Mapping[str, Callable[[Explanation, Style, View], Figure]]] = Mappin
     }
 )
 _TWO: Final[Mapping[str, Callable[[Explanation, Explanation, Style, View], Figure]]] = MappingProxyType(
-    {"compare": compare.draw}
+    {"compare": comparison.draw}
 )
 KINDS: Final = (*_ONE, *_TWO)
 _EARLIER_NAMES: Final[Mapping[str, str]] = MappingProxyType({"path": "baseline-to-text"})

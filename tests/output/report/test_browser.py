@@ -83,10 +83,10 @@ class Tab:
         return self.one(f'.word[data-unit="{unit}"]')
 
     def box(self, selector: str) -> dict[str, float]:
-        found: dict[str, float] = self.js(
+        box: dict[str, float] = self.js(
             "document.querySelector(arguments[0]).getBoundingClientRect().toJSON()", selector
         )
-        return found
+        return box
 
     def text(self, selector: str) -> str:
         return str(self.js("document.querySelector(arguments[0]).textContent", selector))
@@ -107,9 +107,7 @@ class Tab:
         ActionChains(self.driver, duration=0).send_keys(*keys).perform()
 
     def entries(self) -> list[str]:
-        return [
-            str(found) for found in self.js("[...document.querySelectorAll('.entry .text')].map(e => e.textContent)")
-        ]
+        return [str(text) for text in self.js("[...document.querySelectorAll('.entry .text')].map(e => e.textContent)")]
 
     def errors(self) -> list[str]:
         return [entry["message"] for entry in self.driver.get_log("browser")]
@@ -155,7 +153,7 @@ def corpus() -> list[Explanation]:
         ("never boring", "NEGATIVE", 0.55, 0.7, False),
         ("charming disaster", "NEGATIVE", 0.80, 0.1, True),
     ]
-    found = []
+    results = []
     for text, label, p, strongest, converged in rows:
         count = len(text.split())
         ih = np.zeros((count, count))
@@ -163,7 +161,7 @@ def corpus() -> list[Explanation]:
         index = int(label == "POSITIVE")
         other = ("POSITIVE", "NEGATIVE")[index]
         certificate = Certificate(1e-3, 1e-3, 0.0, 1e-3, None, 0.01, converged=converged)
-        found.append(
+        results.append(
             make_explanation(
                 text=text,
                 ih=ih,
@@ -172,7 +170,7 @@ def corpus() -> list[Explanation]:
                 certificate=certificate,
             )
         )
-    return found
+    return results
 
 
 def test_at_first_words_are_shaded_by_their_attribution(tab: Tab) -> None:
@@ -302,14 +300,14 @@ def test_the_slider_obeys_the_keyboard(tab: Tab) -> None:
 
 def test_arcs_are_the_strongest_pairs_positive_above_and_negative_below(tab: Tab) -> None:
     tab.open(sentence())
-    found = {arc.get_attribute("data-pair"): arc for arc in tab.all(".arc")}
-    assert set(found) == {"3 4", "1 4", "2 3", "0 1"}
+    arcs = {arc.get_attribute("data-pair"): arc for arc in tab.all(".arc")}
+    assert set(arcs) == {"3 4", "1 4", "2 3", "0 1"}
     middle = tab.word(NOT).rect["y"] + tab.word(NOT).rect["height"] / 2
-    for pair, arc in found.items():
+    for pair, arc in arcs.items():
         top = tab.js("arguments[0].getBoundingClientRect().top", arc)
         assert (top < middle) == (pair in {"3 4", "2 3"})
     thickness = "parseFloat(arguments[0].querySelector('path').style.strokeWidth)"
-    width = {pair: float(tab.js(thickness, arc)) for pair, arc in found.items()}
+    width = {pair: float(tab.js(thickness, arc)) for pair, arc in arcs.items()}
     assert width["3 4"] > width["1 4"] > width["2 3"] > width["0 1"]
 
 
@@ -463,7 +461,7 @@ def test_levels_switch(tab: Tab) -> None:
     tab.open(word, replace(token, text=WORDS, units=pieces))
     assert len(tab.all(".word")) == 5
     tab.one('#levels input[value="token"]').click()
-    assert [found.text for found in tab.all(".word")] == parts
+    assert [word.text for word in tab.all(".word")] == parts
     assert tab.text(".line") == WORDS
     assert tab.js("document.activeElement.value") == "token"
 

@@ -78,9 +78,17 @@ class Explainer:
     def at_tolerance(self, tolerance: float) -> "Explainer":
         """The same classifier and traces under another tolerance; raises `UsageError`."""
         check_tolerance(tolerance, getattr(torch, self.config.model.dtype))
+        return self.variant(attribution={"tolerance": tolerance})
+
+    def variant(
+        self, *, attribution: Mapping[str, Any] | None = None, baseline: BaselineSection | None = None
+    ) -> "Explainer":
+        """The same classifier and traces under other settings of attribution and another baseline."""
         other = copy.copy(self)
-        attribution = self.config.attribution.model_copy(update={"tolerance": tolerance})
-        other.config = self.config.model_copy(update={"attribution": attribution})
+        changes: dict[str, Any] = {"attribution": self.config.attribution.model_copy(update=dict(attribution or {}))}
+        if baseline is not None:
+            changes["baseline"] = baseline
+        other.config = self.config.model_copy(update=changes)
         return other
 
     @differentiable

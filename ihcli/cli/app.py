@@ -4,7 +4,22 @@ from typing import Annotated
 
 import typer
 
-from ihcli.cli import batch, bench, check, config, diff, explain, export, inspection, merge, plot, report, summarize
+from ihcli.cli import (
+    batch,
+    bench,
+    check,
+    compare,
+    config,
+    diff,
+    evaluate,
+    explain,
+    export,
+    inspection,
+    merge,
+    plot,
+    report,
+    summarize,
+)  # fmt: skip
 from ihcli.cli.error_handling import IhCommand, with_verbose
 
 EPILOG = (
@@ -47,6 +62,8 @@ for _name, _command, _summary in (
     ("export", export.export, "Write a store as JSON lines, folders, or one CSV of pairs."),
     ("merge", merge.merge, "Join the stores of shards into one."),
     ("summarize", summarize.summarize, "Aggregate a store: strongest pairs, words, effects of negation."),
+    ("compare", compare.compare, "Explain one text by several methods side by side."),
+    ("evaluate", evaluate.evaluate, "Judge methods and baselines by removal, over a corpus."),
     ("inspect", inspection.inspect, "Describe a model, and check whether it can be explained."),
     ("bench", bench.bench, "Time published procedures beside ih, with true errors."),
     ("check", check.check, "Compare recorded explanations with new ones; exit 1 if one changed."),

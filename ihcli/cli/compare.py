@@ -1,0 +1,146 @@
+"""`ih compare`: several methods side by side on one text."""
+
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ihcli.cli.settings import Settings, configured
+from ihcli.cli.texts import checked, read_text
+from ihcli.text_safety import clean_text
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from ihcli.sources import Compared
+
+PAIRS = 5
+"""Strongest pairs of the first source that the table shows."""
+
+
+@configured(
+    "model", "revision", "dtype", "smoothing", "target", "against", "output", "units", "spans", "tolerance",
+    "evaluations", "seed", "truncate", "device", "memory", "threads",
+)  # fmt: skip
+def compare(
+    text: Annotated[str | None, typer.Argument(help="the text; - reads standard input", metavar="TEXT|-")] = None,
+    file: Annotated[Path | None, typer.Option("--file", help="file that holds one text", metavar="FILE")] = None,
+    text_pair: Annotated[
+        str | None, typer.Option("--text-pair", help="second text, for models that read two", metavar="TEXT")
+    ] = None,
+    sources: Annotated[
+        str | None,
+        typer.Option(
+            "--methods",
+            help="METHOD or METHOD:BASELINE, separated by commas (default: ih with three baselines and all others)",
+            metavar="LIST",
+        ),
+    ] = None,
+    figure: Annotated[
+        Path | None, typer.Option("--figure", help="draw the table as .png, .svg or .pdf", metavar="FILE")
+    ] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+    *,
+    settings: Settings,
+) -> None:
+    """Explain one text by several methods, and say how far they agree with each other and with removing words."""
+    words = read_text(text, file)
+    pair = None if text_pair is None else checked(text_pair, "--text-pair")
+    config = settings.load().config
+
+    from ihcli.pipeline import Explainer
+    from ihcli.sources import COMPARED, sources_of
+    from ihcli.sources import compare as compared
+
+    chosen = sources_of(COMPARED if sources is None else sources.split(","))
+    results = compared(Explainer(config), words, pair, chosen)
+    if figure is not None:
+        from ihcli.file_writing import write_atomically
+        from ihcli.output.figures.methods import draw
+
+        write_atomically(figure, draw(results, figure.suffix.lstrip(".") or "png"))
+    if as_json:
+        typer.echo(json.dumps(document(results), indent=2, ensure_ascii=False))
+    else:
+        show(results)
+
+
+def document(results: "Sequence[Compared]") -> dict[str, Any]:
+    """The comparison in plain JSON types."""
+    first = results[0].explanation
+    return {
+        "schema": "ihcli.comparison/1",
+        "text": first.text,
+        "units": [unit.text for unit in first.units],
+        "methods": [
+            {
+                "method": one.source.method,
+                "baseline": one.explanation.baseline["kind"],
+                "attributions": one.explanation.ig.tolist(),
+                "pairs": [[i, j, value] for i, j, value in one.explanation.pairs()],
+                "pair_total": one.explanation.pair_total,
+                "evaluations": one.explanation.quadrature.evaluations,
+                "seconds": one.seconds,
+                "r_squared": one.r_squared,
+                "r_squared_attributions": one.r_squared_attributions,
+                "attribution_correlation": one.agreement.attribution_correlation,
+                "pair_correlation": one.agreement.pair_correlation,
+                "pair_signs": one.agreement.pair_signs,
+                "same_strongest_pair": one.agreement.same_strongest_pair,
+            }
+            for one in results
+        ],
+    }
+
+
+def show(results: "Sequence[Compared]") -> None:
+    """Print the table: attributions, the strongest pairs of the first source, agreement and cost."""
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    first = results[0].explanation
+    console = Console(highlight=False)
+    label = clean_text(first.target.label)
+    console.print(Text(f"{clean_text(first.text)}\n{label} explained by {len(results)} methods"))
+    words = Table(title="Attributions", title_justify="left", box=None, pad_edge=False)
+    pairs = Table(title="What a pair adds in total", title_justify="left", box=None, pad_edge=False)
+    facts = Table(title="Agreement with the first, and with removing words", title_justify="left", box=None,
+                  pad_edge=False)  # fmt: skip
+    shown = first.pairs()[:PAIRS]
+    for table in (words, pairs, facts):
+        table.add_column("")
+    for unit in first.units:
+        words.add_column(Text(clean_text(unit.text)), justify="right")
+    for i, j, _ in shown:
+        pairs.add_column(Text(clean_text(f"{first.units[i].text} · {first.units[j].text}")), justify="right")
+    for name in ("ρ words", "ρ pairs", "signs", "strongest", "R² words", "R² pairs", "texts", "seconds"):
+        facts.add_column(name, justify="right")
+    for one in results:
+        explanation = one.explanation
+        words.add_row(str(one.source), *(f"{value:+.2f}" for value in explanation.ig))
+        total = explanation.pair_total
+        pairs.add_row(str(one.source), *(_number(explanation.ih[i, j] * total, "+.2f") for i, j, _ in shown))
+        same = one.agreement.same_strongest_pair
+        facts.add_row(
+            str(one.source),
+            *(_number(value, ".2f") for value in (one.agreement.attribution_correlation,
+                                                  one.agreement.pair_correlation, one.agreement.pair_signs)),
+            "" if same is None else ("same" if same else "other"),
+            *(_number(value, ".2f") for value in (one.r_squared_attributions, one.r_squared)),
+            str(explanation.quadrature.evaluations or ""),
+            f"{one.seconds:.1f}",
+        )  # fmt: skip
+    for table in (words, pairs, facts):
+        console.print()
+        console.print(table)
+    console.print(
+        "\nρ: Spearman's correlation with the first method. Signs: share of the strongest pairs with the same sign. "
+        "R²: how well\nthe method predicts the score of texts with words removed (1 is exact, below 0 worse than the "
+        "mean)."
+    )
+
+
+def _number(value: float | None, form: str) -> str:
+    return "" if value is None or value != value else format(value, form)  # noqa: PLR0124 - NaN

@@ -1,0 +1,156 @@
+"""`ih evaluate`: whether explanations predict what removing words does, over a corpus."""
+
+import json
+from collections.abc import Iterator
+from itertools import islice
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from ihcli.cli.settings import Settings, configured
+from ihcli.errors import ExitCode, InputError, UsageError
+from ihcli.text_safety import clean_text
+
+if TYPE_CHECKING:
+    from ihcli.evaluation.running import Measured
+    from ihcli.evaluation.table import EvaluationTable
+
+SOURCES = "ih,ih:pad,ih:mask,ih:deletion,shapley,faith-shap,occlusion,lime,kernel-shap"
+
+
+@configured(
+    "model", "revision", "dtype", "smoothing", "target", "against", "output", "units", "tolerance", "seed", "truncate",
+    "device", "memory", "threads",
+)  # fmt: skip
+def evaluate(
+    source: Annotated[str, typer.Argument(help="a run or results of ih, or a file of texts", metavar="RUN|FILE")],
+    methods: Annotated[
+        str, typer.Option("--methods", help="for texts: METHOD or METHOD:BASELINE, separated by commas", metavar="LIST")
+    ] = SOURCES,
+    rows: Annotated[int | None, typer.Option("--rows", help="measure the first N texts only", min=1)] = None,
+    text_column: Annotated[
+        str | None, typer.Option("--text-column", help="column that holds the text", metavar="NAME")
+    ] = None,
+    coalitions: Annotated[
+        int, typer.Option("--coalitions", help="coalitions of words that a text is measured over", min=16)
+    ] = 512,
+    foreign: Annotated[
+        Path | None, typer.Option("--foreign", help="explanations of another tool, as JSON", metavar="FILE")
+    ] = None,
+    randomise: Annotated[
+        bool, typer.Option("--randomise", help="also explain a copy of the model with random weights")
+    ] = False,
+    figure: Annotated[Path | None, typer.Option("--figure", help=".png, .svg or .pdf", metavar="FILE")] = None,
+    csv: Annotated[Path | None, typer.Option("--csv", help="the table with its intervals", metavar="FILE")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="one JSON document")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no progress")] = False,
+    *,
+    settings: Settings,
+) -> None:
+    """Judge explanations by removal: explain the texts of FILE by several methods, or measure the recorded ones of RUN.
+
+    Each metric is a mean over texts with a 95 % interval; definitions stand in ihcli/evaluation/README.md.
+    """
+    config = settings.load().config
+
+    from ihcli.evaluation.foreign import read_foreign
+    from ihcli.evaluation.running import (
+        Judge,
+        Measured,
+        check_randomised,
+        evaluate_foreign,
+        evaluate_recorded,
+        evaluate_texts,
+    )  # fmt: skip
+    from ihcli.pipeline import Explainer
+    from ihcli.sources import sources_of
+
+    measured = Measured()
+    recorded = Path(source).is_dir() or Path(source).suffix == ".json"
+    if recorded and randomise:
+        message = "--randomise explains texts anew, so it needs a file of texts. Give one, or leave --randomise out."
+        raise UsageError(message)
+    chosen = sources_of(methods.split(","))
+    judge = Judge(Explainer(config), coalitions, config.model.name)
+    texts = [] if recorded else list(islice(_texts(source, text_column), rows))
+    steps = (
+        evaluate_recorded(judge, islice(_recorded(Path(source)), rows), measured)
+        if recorded
+        else evaluate_texts(judge, texts, chosen, measured)
+    )
+    for done in steps:
+        if not quiet:
+            typer.echo(f"\r{done} texts measured", err=True, nl=False)
+    if foreign is not None:
+        for _ in evaluate_foreign(judge, read_foreign(foreign), measured):
+            pass
+    if not quiet:
+        typer.echo("", err=True)
+    if not any(measured.evaluation.table(resamples=2).texts.values()):
+        first = measured.failures[0][2] if measured.failures else "it holds no text"
+        message = f"{source}: nothing could be measured ({first})."
+        raise InputError(message)
+    check = check_randomised(judge, texts, chosen[0]) if randomise else None
+    _write(measured, check, figure, csv, as_json=as_json)
+    for text, name, why in measured.failures[:5]:
+        typer.echo(clean_text(f"failed: {name}: {text[:60]!r}: {why}"), err=True)
+    if measured.failures:
+        raise typer.Exit(ExitCode.FAILED_ROWS)
+
+
+def _texts(source: str, column: str | None) -> Iterator[tuple[str, str | None]]:
+    """The readable texts of a file."""
+    from ihcli.corpus.readers import Columns, read_rows
+
+    for row in read_rows(source, Columns(text=column)):
+        if row.problem is not None:
+            raise InputError(row.problem)
+        yield row.text, row.text_pair
+
+
+def _recorded(path: Path) -> Iterator[tuple[str, Any]]:
+    """The recorded explanations of a store, of a folder of results, or of one result."""
+    from ihcli.corpus import iter_explanations
+    from ihcli.results import Explanation
+
+    if (path / "manifest.json").exists():
+        yield from iter_explanations(path)
+        return
+    files = [path] if path.is_file() else sorted(path.rglob("result.json"))
+    for file in files:
+        yield str(file), Explanation.load(file)
+
+
+def _write(measured: "Measured", check: Any, figure: Path | None, csv: Path | None, *, as_json: bool) -> None:
+    table = measured.evaluation.table()
+    if csv is not None:
+        from ihcli.file_writing import write_atomically
+
+        write_atomically(csv, table.to_csv().encode("utf-8"))
+    if figure is not None:
+        _draw(table, figure)
+    if as_json:
+        document = {
+            **table.to_dict(),
+            "stability": measured.stabilities,
+            "failures": [list(failure) for failure in measured.failures],
+        }
+        if check is not None:
+            document["randomisation"] = check.sentence
+        typer.echo(json.dumps(document, indent=2, ensure_ascii=False, default=str))
+        return
+    typer.echo(table.to_markdown(), nl=False)
+    if check is not None:
+        typer.echo(f"\n{check.sentence}")
+
+
+def _draw(table: "EvaluationTable", file: Path) -> None:
+    import io
+
+    from ihcli.evaluation.figure import draw
+    from ihcli.file_writing import write_atomically
+
+    stream = io.BytesIO()
+    draw(table).savefig(stream, format=file.suffix.lstrip(".") or "png", dpi=150)
+    write_atomically(file, stream.getvalue())

@@ -1,4 +1,8 @@
-"""The comma-separated files of one explanation: full precision, UTF-8, line feeds."""
+"""The comma-separated files of one explanation: full precision, UTF-8, line feeds.
+
+Units are written as they stand in the text, so that a program reads back the same characters. A spreadsheet takes a
+cell that starts with = + - @ or a tab for a formula: import the columns as text there.
+"""
 
 import csv
 import io
@@ -16,7 +20,7 @@ def interactions_csv(explanation: Explanation) -> str:
 
 
 def pairs_csv(explanation: Explanation) -> str:
-    """Known pairs i < j, strongest first; positions count from 0.  A pair adds twice its entry to f(x) - f(x')."""
+    """Known pairs i < j, strongest first; positions count from 0. A pair adds twice its entry to f(x) - f(x')."""
     words = [unit.text for unit in explanation.units]
     rows = ([i, j, words[i], words[j], _cell(value)] for i, j, value in explanation.pairs())
     return _csv(["i", "j", "unit_i", "unit_j", "interaction"], rows)
@@ -37,8 +41,11 @@ def _cell(value: float) -> str:
 
 
 def _csv(header: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
+    return "".join(csv_line(row) for row in (header, *rows))
+
+
+def csv_line(row: Sequence[object]) -> str:
+    """One line of a CSV file; a cell with a line feed or a carriage return is quoted."""
     stream = io.StringIO()
-    writer = csv.writer(stream, lineterminator="\n")
-    writer.writerow(header)
-    writer.writerows(rows)
-    return stream.getvalue()
+    csv.writer(stream).writerow(row)  # quotes what its own line end holds: \r\n
+    return stream.getvalue().removesuffix("\r\n") + "\n"

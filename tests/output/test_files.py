@@ -73,6 +73,26 @@ def test_units_with_commas_quotes_and_line_breaks_come_back(tmp_path: Path) -> N
     assert rows(tmp_path / "interactions.csv")[0][1:] == list(odd)
 
 
+@pytest.mark.parametrize("unit", ["=1+1", "+1", "-1", "@SUM(A1)", "\t=1", '=HYPERLINK("x")', "\r=1"])
+def test_a_unit_that_a_spreadsheet_takes_for_a_formula_comes_back_as_it_is(tmp_path: Path, unit: str) -> None:
+    e = replace(make_explanation(1), units=(Unit(unit, 0, 1, (unit,)),))
+    write_files(e, tmp_path, ["csv"])
+    for name, row, column in (("interactions.csv", 0, 1), ("interactions.csv", 1, 0), ("attributions.csv", 1, 0)):
+        with (tmp_path / name).open(encoding="utf-8", newline="") as stream:
+            assert list(csv.reader(stream))[row][column] == unit
+
+
+def test_a_link_that_was_planted_in_a_folder_is_replaced_and_not_followed(tmp_path: Path) -> None:
+    (tmp_path / "precious").write_text("precious", encoding="utf-8")
+    folder = tmp_path / "folder"
+    folder.mkdir()
+    for name in ("result.json", "pairs.csv"):
+        (folder / name).symlink_to("../precious")
+    write_files(make_explanation(2), folder, ["json", "csv"])
+    assert (tmp_path / "precious").read_text(encoding="utf-8") == "precious"
+    assert Explanation.load(folder).text == make_explanation(2).text
+
+
 def test_all_formats_are_written_and_the_document_last(tmp_path: Path) -> None:
     written = write_files(make_explanation(3), tmp_path / "new" / "folder", ["json", "csv", "png", "svg", "pdf"])
     assert written[-1].name == "result.json"

@@ -94,6 +94,6 @@ def _own_stream(target: Path) -> int | None:
 
     It may be open on a file with content before and after; a second opening of that file would write over it.
     """
-    place = target.parent.resolve() if target.is_symlink() else target.parent
+    place = os.path.realpath(target.parent)
     own = {"/proc/self/fd", f"/proc/{os.getpid()}/fd"}
-    return int(target.name) if str(place) in own and target.name.isdecimal() else None
+    return int(target.name) if place in own and target.name.isdecimal() else None

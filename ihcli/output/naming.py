@@ -1,6 +1,7 @@
 """Names of folders: one for each text, and none that leads out of the folder it is meant for."""
 
 import hashlib
+import os
 import re
 import unicodedata
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -69,10 +70,15 @@ def path_inside(folder: Path, name: str) -> Path:
         and not {"\\", "\0"} & set(name)
         and ".." not in parts
     )
-    if plain and (folder / name).resolve().is_relative_to(folder.resolve()):
+    if plain and is_inside(folder, folder / name):
         return folder / name
     message = f"The name {name!r} leads out of {folder}. Nothing is written there; give the entry a plain name."
     raise OutputError(message)
+
+
+def is_inside(folder: Path, place: Path) -> bool:
+    """Whether a place lies in a folder, or is the folder, when the links of both are followed."""
+    return Path(os.path.realpath(place)).is_relative_to(os.path.realpath(folder))
 
 
 def _words(text: str) -> list[str]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from ihcli.config import CheckSection
 from ihcli.errors import OutputError, UsageError
 from ihcli.output import write_files
-from ihcli.output.naming import folder_of_text, path_inside
+from ihcli.output.naming import folder_of_text, is_inside, path_inside
 from ihcli.regression.compare import compare
 from ihcli.regression.consistency import audit
 from ihcli.regression.findings import Comparison, ComparisonReport, Finding, Kind, Severity
@@ -143,9 +143,9 @@ def _obstacle(comparison: Comparison, baseline: Path) -> str | None:
     problems = audit(comparison.new, "run") if comparison.new is not None else []
     if problems:
         return problems[0].message
-    root, path = _root(baseline).resolve(), comparison.path
-    if path is not None and not path.parent.resolve().is_relative_to(root):
-        return f"its folder {path.parent} is a link that leads out of {root}"
+    path = comparison.path
+    if path is not None and not is_inside(_root(baseline), path.parent):
+        return f"its folder {path.parent} is a link that leads out of {_root(baseline)}"
     return None
 
 

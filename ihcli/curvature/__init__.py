@@ -1,6 +1,7 @@
-"""Second-order forward accumulation: the Hessian over units for half a gradient a row, of any traceable function."""
+"""Second-order forward accumulation: the Hessian over units of any traceable function, in one forward sweep."""
 
-from ihcli.curvature.program import Program, SecondOrder, kinks, trace
+from ihcli.curvature.compilation import trace
+from ihcli.curvature.program import Program, SecondOrder
 from ihcli.curvature.tracer import Untraceable
 
-__all__ = ["Program", "SecondOrder", "Untraceable", "kinks", "trace"]
+__all__ = ["Program", "SecondOrder", "Untraceable", "trace"]

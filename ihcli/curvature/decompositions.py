@@ -1,29 +1,35 @@
-"""Operations that are made of others: what the trace takes apart before rules are asked for."""
-
-from __future__ import annotations
+"""Operations without a rule of their own that are made of operations with one: how they are decomposed."""
 
 import math
-from typing import TYPE_CHECKING, Any
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 from torch import Tensor
 
-if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
 
-
-def parts(target: Any) -> Callable[..., Any] | None:
-    """What an ATen operation is made of: by this module, or as PyTorch takes it apart; None for what is whole."""
-    name = target._schema.name.removeprefix("aten::")  # noqa: SLF001 - the overload without its namespace
+def decomposition(target: Any) -> Callable[..., Any] | None:
+    """The decomposition of an ATen operation, by this module or by PyTorch; None if there is none."""
+    name = target._schema.name.removeprefix("aten::")  # noqa: SLF001 - PyTorch has no public name for this
     if name in _OWN:
         return _OWN[name]
     key = torch._C.DispatchKey.CompositeImplicitAutograd  # noqa: SLF001 - the public API does not say what is composite
     if torch._C._dispatch_has_kernel_for_dispatch_key(target.name(), key):  # noqa: SLF001
-        whole: Callable[..., Any] = target.decompose
-        return whole
-    found = torch._decomp.decomposition_table.get(target)  # noqa: SLF001 - the public copy of the table leaves some out
-    # The rest of the table is made of primitives, whose names say nothing to a user and which have no rules.
-    return found if found is not None and found.__module__.startswith("torch._decomp") else None
+        composite: Callable[..., Any] = target.decompose
+        return composite
+    registered = torch._decomp.decomposition_table.get(target)  # noqa: SLF001 - the public copy of the table is shorter
+    # The rest of the table consists of primitives (prims), which have no rules and whose names no user knows.
+    return registered if registered is not None and registered.__module__.startswith("torch._decomp") else None
+
+
+def _matmul(a: Tensor, b: Tensor) -> Tensor:
+    return torch.matmul(a, b)
+
+
+def _added_matmul(base: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float = 1) -> Tensor:
+    """βc + α(a b)."""
+    product = torch.matmul(a, b) if alpha == 1 else torch.matmul(a, b) * alpha
+    return product + (base if beta == 1 else base * beta)
 
 
 def _attention(
@@ -37,7 +43,7 @@ def _attention(
     scale: float | None = None,
     enable_gqa: bool = False,
 ) -> Tensor:
-    """Attention by products and a softmax; the fused kernels have no second derivatives."""
+    """Attention by matrix products and a softmax; fused kernels have no second derivatives."""
     if enable_gqa:
         times = query.shape[-3] // key.shape[-3]
         key, value = (z.unsqueeze(-3).expand(*z.shape[:-2], times, *z.shape[-2:]).flatten(-4, -3) for z in (key, value))
@@ -51,36 +57,30 @@ def _attention(
     return torch.dropout(scores.softmax(-1), dropout_p, train=dropout_p > 0) @ value
 
 
-def _spread(x: Tensor, axes: Any, correction: float | None, keep: bool) -> tuple[Tensor, Tensor]:
-    """The variance Σ (x − mean)² / (n − correction) and the mean."""
-    along = list(range(x.dim())) if axes is None or axes == [] else [axes] if isinstance(axes, int) else list(axes)
-    count = math.prod(x.shape[axis] for axis in along)
-    mean = x.mean(along, keepdim=True)
-    found = (x - mean).pow(2).sum(along, keepdim=keep) / (count - (1 if correction is None else correction))
-    return found, mean if keep else mean.squeeze(along)
+def _var_mean(
+    x: Tensor, dim: Any = None, *args: Any, correction: float | None = 1, keepdim: bool = False
+) -> tuple[Tensor, Tensor]:
+    """The variance Σ (x − mean)² / (n − correction) and the mean.
 
-
-def _var(x: Tensor, dim: Any = None, *args: Any, correction: float | None = 1, keepdim: bool = False) -> Tensor:
-    """All overloads: (x, unbiased), (x, dim, unbiased, keepdim), and correction by keyword."""
+    Serves all overloads: (x, unbiased), (x, dim, unbiased, keepdim), and correction by keyword.
+    """
     if isinstance(dim, bool):
         dim, args = None, (dim,)
     if args:
         correction, keepdim = int(args[0]), args[1] if len(args) > 1 else keepdim
-    return _spread(x, dim, correction, keepdim)[0]
+    axes = list(range(x.dim())) if dim is None or dim == [] else [dim] if isinstance(dim, int) else list(dim)
+    count = math.prod(x.shape[axis] for axis in axes) - (1 if correction is None else correction)
+    mean = x.mean(axes, keepdim=True)
+    variance = (x - mean).pow(2).sum(axes, keepdim=keepdim) / count
+    return variance, mean if keepdim else mean.squeeze(axes)
+
+
+def _var(*args: Any, **keywords: Any) -> Tensor:
+    return _var_mean(*args, **keywords)[0]
 
 
 def _std(*args: Any, **keywords: Any) -> Tensor:
     return _var(*args, **keywords).sqrt()
-
-
-def _var_mean(
-    x: Tensor, dim: Any = None, *args: Any, correction: float | None = 1, keepdim: bool = False
-) -> tuple[Tensor, Tensor]:
-    if isinstance(dim, bool):
-        dim, args = None, (dim,)
-    if args:
-        correction, keepdim = int(args[0]), args[1] if len(args) > 1 else keepdim
-    return _spread(x, dim, correction, keepdim)
 
 
 def _group_norm(
@@ -98,9 +98,9 @@ def _batch_norm(
     x: Tensor, weight: Tensor | None, bias: Tensor | None, mean: Tensor, var: Tensor, training: bool, _: float,
     eps: float, *__: Any,
 ) -> Tensor:  # fmt: skip
-    """With the statistics that it has learnt, an affine map."""
+    """With the running statistics, an affine map."""
     if training:
-        message = "batch_norm in training mode mixes the samples"
+        message = "batch_norm in training mode combines the samples of a batch: call model.eval()"
         raise ValueError(message)
     shape = (1, -1, *(1,) * (x.dim() - 2))
     scale = (var + eps).rsqrt() if weight is None else weight * (var + eps).rsqrt()
@@ -109,7 +109,7 @@ def _batch_norm(
 
 
 def _prod(x: Tensor, axis: int | None = None, keepdim: bool = False, **_: Any) -> Tensor:
-    """Products of halves: exact where factors are zero, in log₂ n operations."""
+    """Products of halves: correct where factors are zero, in log₂ n operations."""
     rows = x.flatten() if axis is None else x.movedim(axis, -1)
     while rows.shape[-1] > 1:
         half = rows.shape[-1] // 2
@@ -124,6 +124,10 @@ def _tile(x: Tensor, sizes: Sequence[int]) -> Tensor:
 
 
 _OWN: dict[str, Callable[..., Any]] = {
+    "mm": _matmul,
+    "bmm": _matmul,
+    "addmm": _added_matmul,
+    "baddbmm": _added_matmul,
     "scaled_dot_product_attention": _attention,
     "var": _var,
     "std": _std,

@@ -1,4 +1,4 @@
-"""The forward engine against reverse over reverse on tiny models of every family, and what it leaves to the latter."""
+"""Programs of tiny models of every family against reverse over reverse, and the families that cannot be traced."""
 
 import pytest
 import torch
@@ -6,8 +6,7 @@ from architectures import FAMILIES, classifier
 from curvature_reference import distance, reverse_over_reverse
 from torch.overrides import TorchFunctionMode
 
-from ihcli.attribution.forward import choose
-from ihcli.config import RunConfig
+from ihcli.config import BaselineSection, RunConfig
 from ihcli.curvature import Untraceable, trace
 from ihcli.results import Target
 
@@ -21,6 +20,7 @@ OTHERS = [
     "GPT-NeoX", "GPT-Neo", "GPT-J", "OPT", "Gemma 2", "Gemma 3", "T5", "BART", "BLOOM", "Falcon", "OLMo 2", "GLM",
     "MPT", "CTRL", "XLM", "FNet", "ConvBERT", "X-MOD", "LUKE",
 ]  # fmt: skip
+VALUE_ZEROING = ["BERT", "DistilBERT", "ALBERT", "ModernBERT", "GPT-2", "Llama", "Qwen3", "OPT"]
 REFUSED = {
     "Mixtral": "reads a value that depends on the input",
     "Longformer": "cast to torch.bool",
@@ -41,59 +41,56 @@ class OneType(TorchFunctionMode):
         return func(*args, **kwargs)
 
 
-def problem(name, dtype):
+def problem(name, dtype, kind="zero"):
+    """The smoothed score of a tiny model, and two points of the path from a baseline of a kind."""
     made = classifier(BY_NAME[name])
     encoded = made.encode("this movie was not bad", units=RunConfig().units)
     made.model.to(dtype)
-    score = made.score(encoded, Target("", 1, "logit"))
-    x = made.embed(encoded)
-    baseline = x.roll(1, 0)
-    points = torch.stack([baseline + t * (x - baseline) for t in (0.3, 0.8)])
-    return score, points, x - baseline, encoded.groups, int(encoded.groups.max()) + 1
+    presence = made.presence(encoded, Target("", 1, "logit"), BaselineSection(kind=kind))
+    path = presence.paths[0]
+    points = path.points(torch.tensor([0.3, 0.8], dtype=dtype))
+    return presence.score, points, path.delta, path.groups, path.units, path.parameters_at(2)
+
+
+def check(name, kind):
+    score, points, delta, groups, units, parameters = problem(name, torch.float64, kind)
+    program = trace(score, points, parameters=parameters)
+    second = program.second_order(points, delta, groups, units, parameters=parameters)
+    value, slope = program.first_order(points, parameters)
+    with OneType():
+        expected = reverse_over_reverse(lambda p: score(p, *parameters), points, delta, groups, units)
+    assert expected[2].abs().max() > 1e-7  # or rounding is compared with rounding
+    for actual, reference in zip((second.value, second.gradient, second.hessian), expected, strict=True):
+        assert distance(actual, reference) < 1e-9
+    assert distance(value, expected[0]) < 1e-9
+    by_position = (slope * delta).flatten(2).sum(-1) if delta.dim() > 1 else slope * delta
+    by_unit = torch.stack([by_position[:, groups == unit].sum(-1) for unit in range(units)], 1)
+    assert distance(by_unit, expected[1]) < 1e-9
 
 
 @pytest.mark.parametrize("name", [*REQUIRED, *OTHERS])
-def test_equals_reverse_over_reverse(name):
-    score, points, delta, groups, units = problem(name, torch.float64)
-    program = trace(score, points)
-    found, (alone, slope) = program.second_order(points, delta, groups, units), program.first_order(points)
-    with OneType():
-        value, gradient, hessian = reverse_over_reverse(score, points, delta, groups, units)
-    assert hessian.abs().max() > 1e-7  # or rounding is compared with rounding
-    assert distance(found.value, value) < 1e-9
-    assert distance(found.gradient, gradient) < 1e-9
-    assert distance(alone, value) < 1e-9
-    along = (slope * delta).sum(-1)
-    assert distance(torch.stack([along[:, groups == unit].sum(-1) for unit in range(units)], 1), gradient) < 1e-9
-    assert distance(found.hessian, hessian) < 1e-9
+def test_embeddings(name):
+    check(name, "zero")
+
+
+@pytest.mark.parametrize("name", VALUE_ZEROING)
+def test_value_zeroing(name):
+    check(name, "value-zeroing")
 
 
 @pytest.mark.parametrize("name", REQUIRED)
 def test_single_precision(name):
     exact = problem(name, torch.float64)
-    score, points, delta, groups, units = problem(name, torch.float32)
-    found = trace(score, points).second_order(points, delta, groups, units)
+    score, points, delta, groups, units, _ = problem(name, torch.float32)
+    second = trace(score, points).second_order(points, delta, groups, units)
     with OneType():
-        expected = reverse_over_reverse(*exact)[2]
-    assert found.hessian.dtype == torch.float32
-    assert distance(found.hessian.double(), expected) < 1e-4
+        expected = reverse_over_reverse(*exact[:5])[2]
+    assert second.hessian.dtype == torch.float32
+    assert distance(second.hessian.double(), expected) < 1e-4
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_cannot_be_traced_falls_back_and_says_why(name, caplog):
+def test_what_cannot_be_traced_is_named(name):
     score, points, *_ = problem(name, torch.float64)
-    with caplog.at_level("DEBUG", "ihcli"):
-        choice = choose(score, points[0])
-    assert (choice.name, choice.program) == ("reverse", None)
-    assert REFUSED[name] in choice.reason
-    assert REFUSED[name] in caplog.text
     with pytest.raises(Untraceable, match=REFUSED[name]):
-        choose(score, points[0], "forward")
-
-
-def test_the_choice_of_an_engine():
-    score, points, *_ = problem("BERT", torch.float32)
-    choice = choose(score, points[0])
-    assert choice.name == "forward"
-    assert choice.reason == f"57 operations of {len(choice.program.operations)} kinds, all with rules"
-    assert choose(score, points[0], "reverse").program is None
+        trace(score, points)

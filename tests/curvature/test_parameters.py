@@ -1,6 +1,5 @@
 """Parameters of a traced program: further arguments whose values are given anew in each call."""
 
-import dataclasses
 import math
 
 import pytest
@@ -8,9 +7,8 @@ import torch
 from curvature_reference import distance, reverse_over_reverse
 from torch.nn import functional as F  # noqa: N812  (the name that everybody gives it)
 
-from ihcli.curvature import Untraceable, tiling, trace
+from ihcli.curvature import Untraceable, segments, trace
 from ihcli.curvature import program as program_module
-from ihcli.curvature.rules import RULES
 from ihcli.errors import UsageError
 
 T, D, H = 5, 6, 2
@@ -82,7 +80,7 @@ def test_what_depends_on_parameters_alone_has_no_tangent():
     products = [node for node in program.graph.nodes if node.name == "matmul" and node.depends]
     switched = products[0].args[1]
     assert not products[0].args[0].depends
-    assert (switched.name, switched.places) == ("mul", (0, 2))
+    assert (switched.name, switched.position_axes) == ("mul", (0, 2))
 
 
 def test_nothing_of_the_parameters_is_folded_or_kept():
@@ -113,9 +111,9 @@ def everywhere(x, a, b):
 @pytest.mark.parametrize("small", [False, True], ids=["whole", "in blocks"])
 def test_parameters_in_every_place(small, monkeypatch):
     if small:
-        monkeypatch.setattr(tiling, "BLOCK", 1)
-        monkeypatch.setattr(tiling, "WIDE_BLOCK", 1)
-        monkeypatch.setattr(program_module, "TOGETHER", 1)
+        monkeypatch.setattr(segments, "BLOCK_BYTES", 1)
+        monkeypatch.setattr(segments, "QUERY_BLOCK_BYTES", 1)
+        monkeypatch.setattr(program_module, "GROUP_BYTES", 1)
     parameters = (weights(4, T, D, seed=1) + 0.5, weights(4, T, D, seed=2))
     points = weights(4, T, D, seed=3)
     program = trace(everywhere, points, parameters=[parameter.flip(0) for parameter in parameters])
@@ -130,7 +128,7 @@ def samples_inside(x, a):
 
 
 def test_parameters_follow_their_points_in_groups_and_chunks(monkeypatch):
-    monkeypatch.setattr(program_module, "TOGETHER", 1)
+    monkeypatch.setattr(program_module, "GROUP_BYTES", 1)
     for f in (samples_inside, lambda x, a: transformer(x.mean(-1), a)):
         points, a = weights(5, T, D, seed=4), embeddings(5, seed=5)
         program = trace(f, points, parameters=(a.flip(0),))
@@ -169,8 +167,8 @@ REFUSED = {
     "a number": (lambda s, x: transformer(s, x) * x.sum().item(), "reads a value"),
     "a list": (lambda s, x: transformer(s, x) * x[0, 0].tolist()[0], "reads a value"),
     "a cast": (lambda s, x: transformer(s, x)[:, None].expand(-1, 2).gather(1, x[:, :1, 0].abs().long() % 2)[:, 0], "cast"),  # noqa: E501
-    "mixed samples": (lambda s, x: transformer(s, x - x.mean(0, keepdim=True)), "mixes the samples"),
-    "other samples": (lambda s, x: transformer(s, x.flip(0)), "mixes the samples"),
+    "mixed samples": (lambda s, x: transformer(s, x - x.mean(0, keepdim=True)), "combines the samples"),
+    "other samples": (lambda s, x: transformer(s, x.flip(0)), "combines the samples"),
 }  # fmt: skip
 
 
@@ -215,10 +213,3 @@ def test_shapes_and_types_that_do_not_fit():
             program.value(points, *parameters)
     with pytest.raises(UsageError, match="floating-point"):
         trace(lambda s, n: s.sum(1) * n[:, 0], switches(1), parameters=(torch.ones(1, T, dtype=torch.long),))
-
-
-@pytest.mark.parametrize("example", [torch.zeros, torch.ones])
-def test_a_wrong_rule_is_noticed_whatever_the_example(example, monkeypatch):
-    monkeypatch.setitem(RULES, "cos", dataclasses.replace(RULES["neg"], kind="pointwise"))
-    with pytest.raises(Untraceable, match="differs from reverse over reverse"):
-        trace(lambda s: s.cos().prod(1), example(1, T, dtype=torch.float64))

@@ -4,8 +4,8 @@
 ``--cache``, by default a folder under the system's temporary one), refuses those below 98 % on held-out texts, explains
 held-out texts by every method and baseline of `planted_methods`, and prints for each the rank of the true partner (0 is
 best), precision at k (k: as many as are planted) and the area under the ROC curve over pairs, each a mean over texts
-with its 95 % interval.  Results are kept beside the models, so that a run that was stopped goes on; ``--again`` starts
-anew.
+with its 95 % interval.  Methods over the game of deletion share its evaluations, whose time the first of them bears.
+Results are kept beside the models, so that a run that was stopped goes on; ``--again`` starts anew.
 """
 
 import argparse

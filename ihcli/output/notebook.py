@@ -54,7 +54,21 @@ html[theme="dark"] .ih-explanation{color-scheme:dark}
 
 
 def html(explanation: Explanation) -> str:
-    """An HTML fragment: prediction, words with arcs, matrix, how exact it is, and the check by removal."""
+    """An HTML fragment: prediction, words with arcs, matrix, how exact it is, and the check by removal.
+
+    Args:
+        explanation: Any result. Texts of more than 60 units have no arcs, those of more than 150 are cut, and the
+            matrix shows the 12 units of the strongest pairs; notes say so.
+
+    Returns:
+        One `div` element, well-formed as XML: without scripts, links, images or ids, every text escaped.
+
+    Example:
+        >>> from ihcli import Explanation
+        >>> from ihcli.output.notebook import html
+        >>> html(Explanation.load("outputs/this-movie-was-not-bad"))[:28]
+        '<div class="ih-explanation">'
+    """
     verdict, *sums = certificate(explanation)
     parts = [
         f"<style>{_STYLE}</style>",
@@ -72,7 +86,20 @@ def html(explanation: Explanation) -> str:
 
 
 def summary(explanation: Explanation) -> str:
-    """At most 14 lines of plain text: the text, what is explained, strongest attributions and pairs, certificate."""
+    """The text, what is explained, the strongest attributions and pairs, and the certificate.
+
+    Args:
+        explanation: Any result.
+
+    Returns:
+        At most 14 lines of plain text, without control characters.
+
+    Example:
+        >>> from ihcli import Explanation
+        >>> from ihcli.output.notebook import summary
+        >>> print(summary(Explanation.load("outputs/this-movie-was-not-bad")).splitlines()[0])
+        this movie was not bad
+    """
     whole = explanation.text if explanation.text_pair is None else f"{explanation.text} │ {explanation.text_pair}"
     labels, words = names(explanation.units, 20), method_words(explanation)
     attributions, interactions = digits_of(explanation)

@@ -39,7 +39,28 @@ _EARLIER_NAMES: Final[Mapping[str, str]] = MappingProxyType({"path": "baseline-t
 def draw(
     kind: str, explanations: Sequence[Explanation], style: Style | None = None, view: View | None = None
 ) -> Figure:
-    """The figure of `kind`; raises `UsageError` for an unknown kind or a wrong number of results."""
+    """The figure of one kind.
+
+    Args:
+        kind: One of `KINDS`.
+        explanations: One result, or two for `compare`.
+        style: Theme, size in inches, and fonts.
+        view: What is shown, and the caption.
+
+    Returns:
+        A Matplotlib `Figure` that no window shows; `save` writes it.
+
+    Raises:
+        UsageError: The kind is not known, draws another number of results, or needs a larger size.
+        ResultError: `baseline-to-text` of a result that holds no path profile.
+
+    Example:
+        >>> from ihcli import Explanation
+        >>> from ihcli.output import figures
+        >>> figure = figures.draw("arcs", [Explanation.load("outputs/this-movie-was-not-bad")])
+        >>> figure.get_label()
+        'Integrated Hessians: arcs'
+    """
     kind = kind_named(kind, len(explanations))
     style, view = style or Style(), view or View()
     if kind in _TWO:

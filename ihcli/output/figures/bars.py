@@ -16,8 +16,8 @@ from ihcli.results import Explanation
 from ihcli.wording import Digits, contributions, digits_together, method_words, names
 
 _TOP, _ROW, _WIDTH = 12, 0.27, 4.2
-_FINER = 0.1
-"""Numbers are written as finely as those of a tenth of the largest one, so that small bars do not read as zero."""
+_FINER = 0.05
+"""Numbers are written as finely as if the largest were a twentieth of it, so that small bars do not read as zero."""
 _NEGLIGIBLE = 1e-9
 """A remainder below this share of Σ|Γ| is rounding."""
 

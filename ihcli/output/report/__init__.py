@@ -28,7 +28,20 @@ _SCRIPT = ("data", "explanation", "sentence", "selection", "matrix", "tables", "
 
 
 def write_report(explanations: Iterable[Explanation], path: Path, *, title: str | None = None) -> Path:
-    """Write the page to `path`, whole or not at all; raises `ResultError` (nothing to show) and `OutputError`."""
+    """Write the page, whole or not at all.
+
+    Args:
+        explanations: Results in the order in which they are listed; those that differ only in their units are one text.
+        path: The page.
+        title: Its title; None takes the text, or the number of texts.
+
+    Returns:
+        `path`.
+
+    Raises:
+        ResultError: There is no explanation.
+        OutputError: The page cannot be written.
+    """
     path = Path(path)
     write_atomically(path, render(explanations, title=title).encode("utf-8"))
     return path

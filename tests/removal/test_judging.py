@@ -100,7 +100,7 @@ def test_the_scale_of_the_pairs_does_not_change_the_share_but_their_pattern_does
 def test_a_sample_judges_as_all_coalitions_do():
     units = 10
     generator = np.random.default_rng(6)
-    table = generator.normal(size=2**units) * 0.5
+    table = generator.normal(size=2**units)
     smooth, gamma = degree_two(units, seed=7)
 
     def game(rows):
@@ -109,9 +109,11 @@ def test_a_sample_judges_as_all_coalitions_do():
     noisy = gamma + np.diag(np.diag(gamma)) + generator.normal(size=gamma.shape) * 0.3
     form = integrated_hessians_form((noisy + noisy.T) / 2, 0.7)
     whole = judge(form, game, uniform_sizes(units, 2**units))
-    samples = [judge(form, game, uniform_sizes(units, 300, seed)) for seed in range(8)]
-    assert np.mean([part.r_squared for part in samples]) == pytest.approx(whole.r_squared, abs=0.1)
-    assert np.mean([part.share for part in samples]) == pytest.approx(whole.share, abs=0.03)
+    samples = [judge(form, game, uniform_sizes(units, 110, seed)) for seed in range(20)]
+    assert np.mean([part.r_squared for part in samples]) == pytest.approx(whole.r_squared, abs=0.03)
+    assert np.mean([part.share for part in samples]) == pytest.approx(
+        whole.share, abs=0.05
+    )  # 0.08 without degrees of freedom
     assert 0.2 < whole.share < 0.9
 
 

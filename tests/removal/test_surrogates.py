@@ -6,9 +6,11 @@ import numpy as np
 import pytest
 
 from ihcli.removal.game import all_coalitions
+from ihcli.removal.stratified import uniform_sizes
 from ihcli.removal.surrogates import (
     consistent_errors,
     kernel_shap,
+    kernel_shap_errors,
     lime_expected_counts,
     lime_fit,
     lime_neighbourhood,
@@ -69,3 +71,16 @@ def test_kernel_shap_of_a_product_by_hand():
     rows = all_coalitions(3)
     values = 6.0 * rows.all(axis=1)
     np.testing.assert_allclose(kernel_shap(rows, values, np.ones(8), 0.0, 6.0), [2, 2, 2], atol=1e-12)
+
+
+def test_errors_of_kernel_shap_are_its_spread_even_in_small_samples():
+    table = np.random.default_rng(5).normal(size=2**10)
+    bits = 1 << np.arange(10)
+    found, errors = [], []
+    for seed in range(300):
+        sample = uniform_sizes(10, 60, seed)
+        values = table[sample.coalitions @ bits]
+        found.append(kernel_shap(sample.coalitions, values, sample.factors, table[0], table[-1]))
+        errors.append(kernel_shap_errors(sample, values, found[-1]))
+    spread = np.std(found, axis=0)
+    assert np.sqrt((np.square(errors)).mean()) == pytest.approx(np.sqrt((spread**2).mean()), rel=0.1)

@@ -36,6 +36,7 @@ INCOMPLETE = {
     "Explainer.explain_together",
     "Explainer.inspect",
     "Explainer.prepare",
+    "Explainer.variant",
     "Kink",
     "PreparedText",
     "Report",

@@ -30,8 +30,6 @@ from ihcli.runtime.memory import memory_limit
 
 SURROGATE_SHARE = 0.01
 """A surrogate gap above this share of f(x) - f(x') is worth a warning."""
-CANCELLING = 10.0
-"""Entries whose magnitudes sum to more than so many times the difference are worth a warning."""
 REMOVAL_SHARE = 0.2
 """Share of the time of an explanation that its check by removal may add."""
 TRACES = 64
@@ -282,12 +280,6 @@ def _warnings(explanation: Explanation, surrogate: Surrogate | None, *, truncate
             )
         if surrogate.label_changed:
             warnings.append("Smoothing the kinks changed the predicted label: the matrix explains the smoothed model.")
-    size = float(np.nansum(np.abs(explanation.ih)))
-    if explanation.method == "ih" and size > CANCELLING * difference:
-        warnings.append(
-            f"Entries cancel: their magnitudes sum to {size:.3g}, {size / max(difference, 1e-12):.0f} times "
-            f"f(x) - f(x') = {difference:.3g}. Compare single entries with removal before relying on them."
-        )
     if not explanation.converged:
         warnings.append("The tolerance was not met: entries may be off by more than it allows.")
         if explanation.path is not None and _turns_at_baseline(explanation.path):

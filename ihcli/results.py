@@ -3,6 +3,7 @@
 Arrays are read-only float64. A matrix entry that was not computed (`--top`) is NaN in memory and null in the document.
 """
 
+import importlib
 import json
 import math
 import os
@@ -403,6 +404,35 @@ class Explanation:
         """Whether the certificate meets its tolerance."""
         return self.certificate.converged
 
+    def __repr__(self) -> str:
+        """A short summary in plain text."""
+        summary: str = _output("notebook").summary(self)
+        return summary
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: a self-contained fragment without scripts."""
+        fragment: str = _output("notebook").html(self)
+        return fragment
+
+    def plot(self, kind: str = "arcs") -> Any:
+        """Draw the result.
+
+        Args:
+            kind: `heatmap`, `arcs`, `text`, `bars`, `network` or `baseline-to-text`.
+
+        Returns:
+            A matplotlib Figure.
+
+        Raises:
+            UsageError: The kind is unknown, or the result lacks what it draws.
+
+        Example:
+            >>> import ihcli
+            >>> type(ihcli.Explanation.load("outputs/this-movie-was-not-bad").plot("heatmap")).__name__
+            'Figure'
+        """
+        return _output("figures").draw(kind, [self])
+
     def pairs(self) -> list[tuple[int, int, float]]:
         """The pairs of units, strongest first.
 
@@ -542,6 +572,11 @@ class Explanation:
         file = file if named else file / RESULT
         write_atomically(file, self.to_json().encode("utf-8"), follow_links=named)
         return file
+
+
+def _output(name: str) -> Any:
+    """A module of `ihcli.output`, which stands above this one and is imported when it is used."""
+    return importlib.import_module(f"ihcli.output.{name}")
 
 
 def defects(explanation: Explanation) -> Iterator[str]:

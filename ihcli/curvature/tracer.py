@@ -96,7 +96,7 @@ class Tracer(ProxyTorchDispatchMode):  # type: ignore[misc]  # PyTorch's types o
         schema = func._schema  # noqa: SLF001 - PyTorch has no public name for this
         name = str(schema.name).removeprefix("aten::")
         depends, parametric = self.dependence((args, kwargs))
-        if depends and torch.is_autocast_enabled(self.points.device.type):
+        if (depends or parametric) and torch.is_autocast_enabled(self.points.device.type):
             message = "autocast inside the model changes the precision of the computation: disable it"
             raise Untraceable(message)
         decomposition = self.decompose(func) if depends else None
@@ -106,16 +106,11 @@ class Tracer(ProxyTorchDispatchMode):  # type: ignore[misc]  # PyTorch's types o
         value = func(*args, **kwargs)
         if (depends or parametric) and schema.is_mutable and isinstance(args[0], Tensor):
             self._written[memory_key(args[0])[0]] = depends, parametric
-        several = isinstance(value, (tuple, list)) and any(isinstance(part, Tensor) for part in value)
-        if not several and not isinstance(value, Tensor):
-            if (depends or parametric) and value is not None:
-                refuse_read(name)
-            return value
-        arguments = self._referenced(args), self._referenced(kwargs)
-        index = self._add(Step(name, func, *arguments, value, depends, parametric))
-        for place, part in enumerate(value if several else ()):
-            if isinstance(part, Tensor):
-                self._add(Step("getitem", operator.getitem, (Reference(index), place), {}, part, depends, parametric))
+        if any(isinstance(part, Tensor) for part in (value if isinstance(value, (tuple, list)) else [value])):
+            step = Step(name, func, self._referenced(args), self._referenced(kwargs), value, depends, parametric)
+            self._add_with_parts(step)
+        elif (depends or parametric) and value is not None:
+            refuse_read(name)
         return value
 
     def dependence(self, arguments: object) -> tuple[bool, bool]:
@@ -134,6 +129,14 @@ class Tracer(ProxyTorchDispatchMode):  # type: ignore[misc]  # PyTorch's types o
             return False, False
         known = [self.dependence(argument) for argument in arguments]
         return any(depends for depends, _ in known), any(parametric for _, parametric in known)
+
+    def _add_with_parts(self, step: Step) -> None:
+        """Record a step, and each tensor of a tuple that it returned as a step of its own."""
+        index = self._add(step)
+        for place, part in enumerate(() if isinstance(step.value, Tensor) else step.value):
+            if isinstance(part, Tensor):
+                arguments = (Reference(index), place)
+                self._add(Step("getitem", operator.getitem, arguments, {}, part, step.depends, step.parametric))
 
     def _add(self, step: Step) -> int:
         self.trace.steps.append(step)

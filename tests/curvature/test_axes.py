@@ -35,19 +35,3 @@ def test_entries_along_an_axis_are_computed_from_those_of_the_arguments(name, be
             part = node.target(*arguments, **resolve(node.kwargs, SECOND, values))
             whole = values[id(node)].narrow(axis, index, 1)
             assert torch.allclose(part, whole, rtol=1e-12, atol=1e-12), (node.name, axis)
-
-
-@pytest.mark.parametrize("name", FUNCTIONS)
-def test_position_axes_are_those_along_which_one_position_changes(name):
-    graph = graph_of(FUNCTIONS[name], lambda x: x)
-    points = weights(SECOND, T, D, seed=32)
-    changed = points.clone()
-    changed[1, 2] += 0.5
-    before, after = (node_values(graph, [given]) for given in (points, changed))
-    for node in graph.dependent():
-        if node.position_axes is not None:
-            samples, positions = node.position_axes
-            different = (before[id(node)] != after[id(node)]).movedim((samples, positions), (0, 1))
-            different = different.reshape(SECOND, T, -1).any(2)
-            different[1, 2] = False
-            assert not different.any(), node.name

@@ -1,11 +1,13 @@
 """What is refused while a function is traced, and how the reason is given."""
 
+import doctest
+
 import pytest
 import torch
 from curvature_functions import END, D, T, W, squash, weights
 from torch.nn import functional as F  # noqa: N812  (the name that everybody gives it)
 
-from ihcli.curvature import Untraceable, trace
+from ihcli.curvature import Untraceable, compilation, trace
 from ihcli.curvature.operation_rules import RULES
 
 REFUSED = {
@@ -63,3 +65,7 @@ def test_a_wrong_rule_is_noticed_whatever_the_example(example, monkeypatch):
     monkeypatch.setitem(RULES, "cos", RULES["neg"])
     with pytest.raises(Untraceable, match="differs from reverse over reverse"):
         trace(lambda s: s.cos().prod(1), example(1, T, dtype=torch.float64))
+
+
+def test_the_example_of_trace():
+    assert doctest.testmod(compilation) == (0, 4)

@@ -156,7 +156,7 @@ def _as_linear(graph: Graph, node: Node) -> None:
     """A product with a constant matrix."""
     left, right = node.args
     if left.depends and not right.batched and len(right.sizes) == 2:  # noqa: PLR2004
-        transposed = Node("constant", node.target, (), {}, constant=right.constant.t(), sizes=right.sizes[::-1])
+        transposed = Node("t", aten.t.default, (right,), {}, sizes=right.sizes[::-1], dtype=right.dtype)
         graph.insert_before(node, transposed)
         node.name, node.target, node.args = "linear", aten.linear.default, (left, transposed)
 

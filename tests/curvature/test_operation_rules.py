@@ -38,14 +38,14 @@ def check(function, before):
     points, delta = weights(4, T, D, seed=8) * 2, weights(T, D, seed=9) * 2
     program = trace(f, points)
     given = [points.clone(), delta.clone()]
-    found = program.second_order(points, delta, GROUPS, U)
+    second = program.second_order(points, delta, GROUPS, U)
     assert torch.equal(given[0], points)
     assert torch.equal(given[1], delta)
     value, gradient, hessian = reverse_over_reverse(f, points, delta, GROUPS, U)
-    assert distance(found.value, value) < 1e-12
-    assert distance(found.gradient, gradient) < 1e-11
-    assert distance(found.hessian, hessian) < 1e-10
-    assert torch.equal(found.hessian, found.hessian.transpose(1, 2))
+    assert distance(second.value, value) < 1e-12
+    assert distance(second.gradient, gradient) < 1e-11
+    assert distance(second.hessian, hessian) < 1e-10
+    assert torch.equal(second.hessian, second.hessian.transpose(1, 2))
 
 
 def test_every_rule_is_used_by_a_function_above():
@@ -59,22 +59,21 @@ def test_every_rule_is_used_by_a_function_above():
 def test_closed_form_of_a_product_of_powers():
     powers = torch.tensor([1.0, 2.0, 3.0], dtype=torch.float64)
     point = torch.tensor([[1.5, -0.5, 2.0]], dtype=torch.float64)
-    found = trace(
-        lambda x: (x**powers).prod(-1) if False else (x[:, 0] * x[:, 1] ** 2 * x[:, 2] ** 3), point
-    ).second_order(point, point[0], torch.arange(3), 3)
+    f = lambda x: x[:, 0] * x[:, 1] ** 2 * x[:, 2] ** 3  # noqa: E731
+    second = trace(f, point).second_order(point, point[0], torch.arange(3), 3)
     value = point[0].pow(powers).prod()
-    assert torch.allclose(found.hessian[0], value * (torch.outer(powers, powers) - torch.diag(powers)))
-    assert torch.allclose(found.gradient[0], value * powers)
+    assert torch.allclose(second.hessian[0], value * (torch.outer(powers, powers) - torch.diag(powers)))
+    assert torch.allclose(second.gradient[0], value * powers)
 
 
 def test_a_linear_function_has_no_curvature():
     points = weights(2, T, D)
-    found = trace(lambda x: (x @ W).sum((1, 2)), points).second_order(points, weights(T, D), GROUPS, U)
-    assert torch.count_nonzero(found.hessian) == 0
+    second = trace(lambda x: (x @ W).sum((1, 2)), points).second_order(points, weights(T, D), GROUPS, U)
+    assert torch.count_nonzero(second.hessian) == 0
 
 
 def test_a_function_that_ignores_its_input():
     points = weights(2, T, D)
-    found = trace(lambda x: (x * 0).sum((1, 2)) + 1, points).second_order(points, weights(T, D), GROUPS, U)
-    assert torch.equal(found.value, torch.ones(2, dtype=torch.float64))
-    assert torch.count_nonzero(found.hessian) == 0
+    second = trace(lambda x: (x * 0).sum((1, 2)) + 1, points).second_order(points, weights(T, D), GROUPS, U)
+    assert torch.equal(second.value, torch.ones(2, dtype=torch.float64))
+    assert torch.count_nonzero(second.hessian) == 0

@@ -154,12 +154,12 @@ def test_single_precision():
     points, x = switches(2), embeddings(2)
     single = lambda s, x: transformer(s.double(), x.double()).to(s.dtype)  # noqa: E731
     program = trace(single, points.float(), parameters=(x.float(),))
-    found = program.second_order(points.float(), torch.ones(T), GROUPS, 3, parameters=(x.float(),)).hessian
+    hessian = program.second_order(points.float(), torch.ones(T), GROUPS, 3, parameters=(x.float(),)).hessian
     expected = reverse_over_reverse(lambda s: transformer(s, x), points, torch.ones(T, dtype=torch.float64), GROUPS, 3)[
         2
     ]
-    assert found.dtype == torch.float32
-    assert distance(found.double(), expected) < 1e-4
+    assert hessian.dtype == torch.float32
+    assert distance(hessian.double(), expected) < 1e-4
 
 
 REFUSED = {

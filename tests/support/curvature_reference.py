@@ -29,6 +29,6 @@ def reverse_over_reverse(f, points: Tensor, delta: Tensor, groups: Tensor, units
     return value.detach(), along.detach(), by_unit(rows).transpose(0, 1)
 
 
-def distance(found: Tensor, expected: Tensor) -> float:
+def distance(actual: Tensor, expected: Tensor) -> float:
     """The largest difference, relative to the largest entry of what is expected."""
-    return float((found - expected).abs().max() / expected.abs().max().clamp(min=1e-30))
+    return float((actual - expected).abs().max() / expected.abs().max().clamp(min=1e-30))

@@ -9,7 +9,7 @@ import typer
 from ihcli.errors import UsageError
 
 if TYPE_CHECKING:
-    from ihcli.corpus.store import Reader
+    from ihcli.corpus.store_reading import ReadOnlyStore
     from ihcli.results import Explanation
 
 Kind = Literal["jsonl", "folders", "pairs"]
@@ -29,45 +29,48 @@ def export(
     ] = "json,csv,png",
     no_diagonal: Annotated[bool, typer.Option("--no-diagonal", help="hide the heatmap's diagonal")] = False,
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="no notes")] = False,
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="with the traceback of an error")] = False,
 ) -> None:
-    """Write a store as lines of JSON, as the folders of `ih explain`, or its pairs as one CSV.
+    """Write a store as JSON lines, as the folders of `ih explain`, or its pairs as one CSV table.
 
-    The rows come in the order in which they were finished. Failed rows stand in the lines of JSON with their message,
-    and nowhere else.
+    The rows are in the order in which they were finished. Failed rows are in the JSON lines only, with their message.
+    Cells of CSV are written as they are, so a spreadsheet reads a cell that starts with = + - or @ as a formula.
     """
-    del verbose  # the boundary reads it
     if to == "folders" and out is None:
         message = "--to folders writes a folder a text. Say where with -o DIR."
         raise UsageError(message)
 
+    from ihcli.corpus.durable import require_folder_possible
     from ihcli.corpus.exporting import require_outside
-    from ihcli.corpus.store import Reader
+    from ihcli.corpus.store_reading import ReadOnlyStore
 
-    reader = Reader(run)
     if out is not None:
         require_outside(run, out)
+        if to == "folders" or not out.exists():
+            require_folder_possible(out if to == "folders" else out.parent)
+    store = ReadOnlyStore(run)
     count = (
-        _folders(reader, out, formats, diagonal=not no_diagonal) if to == "folders" and out else _file(reader, to, out)
+        _export_folders(store, out, formats, diagonal=not no_diagonal)
+        if to == "folders" and out is not None
+        else _export_file(store, to, out)
     )
-    failed = len(reader.index.entries) - count
+    failed = len(store.index.entries) - count
     if not quiet:
         without = f"; {failed} failed rows have none" if failed else ""
         typer.echo(f"{count} explanations{without}{'' if out is None else f': {out}'}", err=True)
 
 
-def _file(reader: "Reader", to: Kind, out: Path | None) -> int:
-    from ihcli.corpus.exporting import outcomes, whole, write_lines, write_pairs
+def _export_file(store: "ReadOnlyStore", to: Kind, out: Path | None) -> int:
+    from ihcli.corpus.exporting import text_file, write_json_lines, write_pairs
 
-    write = write_lines if to == "jsonl" else write_pairs
+    write = write_json_lines if to == "jsonl" else write_pairs
     if out is None:
-        return write(outcomes(reader), sys.stdout)
-    with whole(out) as stream:
-        return write(outcomes(reader), stream)
+        return write(store.outcomes(), sys.stdout)
+    with text_file(out) as stream:
+        return write(store.outcomes(), stream)
 
 
-def _folders(reader: "Reader", out: Path, formats: str, *, diagonal: bool) -> int:
-    from ihcli.corpus.exporting import outcomes, write_folders
+def _export_folders(store: "ReadOnlyStore", out: Path, formats: str, *, diagonal: bool) -> int:
+    from ihcli.corpus.exporting import write_folders
     from ihcli.output import write_files
 
     wanted = [part.strip() for part in formats.split(",")]
@@ -75,4 +78,4 @@ def _folders(reader: "Reader", out: Path, formats: str, *, diagonal: bool) -> in
     def write(explanation: "Explanation", folder: Path) -> None:
         write_files(explanation, folder, wanted, diagonal=diagonal)
 
-    return write_folders(outcomes(reader), out, write)
+    return write_folders(store.outcomes(), out, write)

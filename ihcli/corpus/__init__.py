@@ -1,4 +1,4 @@
-"""Many texts: rows in, a store that survives everything, and what can be read from it."""
+"""Explaining many texts: the rows of an input become a store, which other commands read."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -7,15 +7,13 @@ from ihcli.results import Explanation
 
 
 def iter_explanations(path: Path) -> Iterator[tuple[str, Explanation | str]]:
-    """Of every row of a store its name, and its explanation or the message of why there is none.
+    """The name of every row of a store, with its explanation or the message of its error.
 
-    A stream: memory holds one part.  Raises `StoreError` for what is no store, or a damaged one.
+    The rows are read as a stream: memory holds one part.  Raises `StoreError` for a folder that is not a store, or a
+    damaged one.
     """
-    from ihcli.corpus.records import ERROR, to_explanation
-    from ihcli.corpus.store import Reader
+    from ihcli.corpus.store_reading import ReadOnlyStore
 
-    for record in Reader(path).records():
-        if record["status"] == ERROR:
-            yield record["name"], f"{record['error']}: {record['message']}"
-        else:
-            yield record["name"], to_explanation(record)
+    for outcome in ReadOnlyStore(path).outcomes():
+        failure = f"{outcome.error}: {outcome.message}"
+        yield outcome.keyed.name, failure if outcome.explanation is None else outcome.explanation

@@ -1,8 +1,8 @@
-"""Explaining groups of rows on a Ray cluster, by Ray Data: an actor holds the model once, groups go to whoever is free.
+"""Explaining groups of rows on a Ray cluster by Ray Data: each actor holds the model, and takes the next group.
 
-This process reads the rows and writes the store, so that a run may go from one machine to a cluster and back.  An actor
-that dies is started again by Ray and its group explained again; a group that was begun twice and never ended is
-explained row by row, and a row that was begun twice and never ended becomes an error row.
+This process reads the rows and writes the store, so a run may be continued on another machine or cluster.  Ray starts
+an actor that died again and gives it its group again.  A group that was started twice without an end is explained row
+by row, and a row that was started twice without an end becomes an error row.
 """
 
 import logging
@@ -12,27 +12,28 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ihcli.corpus.local import Explains, Outcomes, explain_group, lost
-from ihcli.corpus.processes import DEATHS, WORKER_BYTES, Load, cores_here, loaded
-from ihcli.corpus.records import Keyed, Outcome
+from ihcli.corpus.local_engine import OutcomeGroups, TextExplainer, explain_group, worker_died
+from ihcli.corpus.processes import MOST_DEATHS, WORKER_BYTES, LoadExplainer, available_cores, load_explainer
+from ihcli.corpus.records import RowOutcome
+from ihcli.corpus.row_keys import KeyedRow
 from ihcli.errors import DeviceError, IhError, UsageError
 
 if TYPE_CHECKING:
     from ihcli.config import RunConfig
     from ihcli.pipeline import Explainer
 
-WINDOW_ROWS = 50_000
-"""Rows handed to Ray at once: this process holds their texts, and actors are started anew after so many."""
-AHEAD = 2
-"""Groups that an actor has at once, so that it never waits for the next."""
+ROUND_ROWS = 50_000
+"""Rows given to Ray at once: this process holds their texts, and actors start anew for the next round."""
+GROUPS_PER_ACTOR = 2
+"""Groups that an actor has at once, so that it does not wait for the next."""
 
 
 class RayEngine:
-    """Actors of a Ray cluster: the one that RAY_ADDRESS names, else one on this machine."""
+    """Explains on the Ray cluster that RAY_ADDRESS names, else on one that is started on this machine."""
 
-    def __init__(self, explainer: "Explainer", workers: int | None = None, load: Load | None = None) -> None:
-        """`explainer` stands for the model; `load` is what an actor calls.  Raises `UsageError` without Ray."""
-        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or C++ writes among our lines
+    def __init__(self, explainer: "Explainer", workers: int | None = None, load: LoadExplainer | None = None) -> None:
+        """Explain as `explainer` does; actors call `load`, a function of a module.  Raises `UsageError` without Ray."""
+        os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # or Ray's C++ code prints among our lines
         try:
             import ray.data
         except ImportError as error:
@@ -41,110 +42,113 @@ class RayEngine:
         del ray
         self.explainer = explainer
         self._workers = workers
-        self._load = load or loaded
+        self._load = load or load_explainer
 
-    def outcomes(self, groups: Iterator[list[Keyed]], rows: int | None) -> Outcomes:
-        """What became of each group, as it comes back; raises `DeviceError` for what the cluster cannot give."""
+    def explain_groups(self, groups: Iterator[list[KeyedRow]], rows: int | None) -> OutcomeGroups:
+        """The outcomes of each group as it is finished; raises `DeviceError` for what the cluster does not have."""
         del rows
         import ray
 
-        begun = not ray.is_initialized()
-        if begun:
-            _begin((self._workers or 1) * (self.explainer.config.runtime.threads or 1))
+        started_here = not ray.is_initialized()
+        if started_here:
+            _start_ray((self._workers or 1) * (self.explainer.config.runtime.threads or 1))
         try:
-            _quiet()
-            for window in _windows(groups):
-                yield from self._explained(window)
+            _silence_ray()
+            for batch in _rounds(groups):
+                yield from self._explain_round(batch)
         except ray.exceptions.RayError as error:
             last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            message = f"Ray stopped the work ({last}). What was written is safe: give the same command again."
+            message = f"Ray stopped the work ({last}). Rows that were written are safe: run the same command again."
             raise DeviceError(message) from error
         finally:
-            if begun:
+            if started_here:
                 ray.shutdown()
 
-    def _explained(self, window: list[list[Keyed]]) -> Outcomes:
+    def _explain_round(self, groups: list[list[KeyedRow]]) -> OutcomeGroups:
         import ray
 
-        share = self._share()
+        resources = self._actor_resources()
         ledger = ray.remote(num_cpus=0)(Ledger).remote()
-        info = self.explainer.classifier.info
+        weights = self.explainer.classifier.info.weights_sha256
         data = ray.data.from_items(
-            [{"group": pickle.dumps(group)} for group in window], override_num_blocks=len(window)
+            [{"group": pickle.dumps(group)} for group in groups], override_num_blocks=len(groups)
         ).map_batches(
-            Actor,
-            fn_constructor_args=(self._load, self.explainer.config, max(1, int(share["num_cpus"])),
-                                 info.weights_sha256, ledger),
+            ExplainingActor,
+            fn_constructor_args=(
+                self._load, self.explainer.config, max(1, int(resources["num_cpus"])), weights, ledger,
+            ),
             batch_size=1,
             batch_format="pyarrow",
-            compute=ray.data.ActorPoolStrategy(size=self._count(share), max_tasks_in_flight_per_actor=AHEAD),
-            **share,
+            compute=ray.data.ActorPoolStrategy(
+                size=self._actor_count(resources), max_tasks_in_flight_per_actor=GROUPS_PER_ACTOR
+            ),
+            **resources,
         )  # fmt: skip
-        left = len(window)
+        left = len(groups)
         for batch in data.iter_batches(batch_size=1, batch_format="pyarrow", prefetch_batches=1):
             for content in batch["outcomes"].to_pylist():
-                found = pickle.loads(content)  # noqa: S301  (our own actor's)
-                if isinstance(found, IhError):
-                    raise found
+                outcomes = pickle.loads(content)  # noqa: S301  (written by our own actor)
+                if isinstance(outcomes, IhError):
+                    raise outcomes
                 left -= 1
-                yield found
+                yield outcomes
         if left:
-            message = f"Ray lost {left} groups of rows. What was written is safe: give the same command again."
+            message = f"Ray lost {left} groups of rows. Rows that were written are safe: run the same command again."
             raise DeviceError(message)
 
-    def _share(self) -> dict[str, float]:
-        """What one actor holds: a GPU where there are any and the device is `auto` or one, and its threads' cores."""
+    def _actor_resources(self) -> dict[str, float]:
+        """What one actor reserves: the cores of its threads, and a GPU where the device is one."""
         import ray
 
         runtime = self.explainer.config.runtime
-        own: dict[str, float] = {"num_cpus": runtime.threads or 1}
+        cores: dict[str, float] = {"num_cpus": runtime.threads or 1}
         on_gpu = runtime.device.startswith("cuda") or (runtime.device == "auto" and ray.cluster_resources().get("GPU"))
-        return {**own, "num_gpus": 1} if on_gpu else own
+        return {**cores, "num_gpus": 1} if on_gpu else cores
 
-    def _count(self, share: dict[str, float]) -> int:
-        """As many actors as asked for, else as the cluster carries; raises `DeviceError` where it carries none."""
+    def _actor_count(self, resources: dict[str, float]) -> int:
+        """As many actors as asked for, else as the cluster allows; raises `DeviceError` where it allows too few."""
         import ray
 
-        there = ray.cluster_resources()
+        cluster = ray.cluster_resources()
         most = min(
-            int(there.get(name, 0) / need)
-            for name, need in (("CPU", share["num_cpus"]), ("GPU", share.get("num_gpus")))
+            int(cluster.get(name, 0) / need)
+            for name, need in (("CPU", resources["num_cpus"]), ("GPU", resources.get("num_gpus")))
             if need
         )
-        wanted = self._workers or min(most, max(1, int(there.get("memory", 0) / WORKER_BYTES)))
+        wanted = self._workers or min(most, max(1, int(cluster.get("memory", 0) / WORKER_BYTES)))
         if most < 1 or wanted > most:
             message = (
-                f"The Ray cluster has {there.get('CPU', 0):g} CPUs and {there.get('GPU', 0):g} GPUs, which carry "
-                f"{most} workers of {share}; {max(1, wanted)} are wanted. Lower --workers or --threads."
+                f"The Ray cluster has {cluster.get('CPU', 0):g} CPUs and {cluster.get('GPU', 0):g} GPUs, enough for "
+                f"{most} workers of {resources}; {max(1, wanted)} are wanted. Lower --workers or --threads."
             )
             raise DeviceError(message)
         return wanted
 
 
 class Ledger:
-    """Counts, over the deaths of actors, how often a row or group was begun and not ended."""
+    """Counts how often a group or row was started and not finished; it outlives the actors."""
 
     def __init__(self) -> None:
-        """Nothing is under way."""
-        self._open: dict[str, int] = {}
+        """Start without entries."""
+        self._started: dict[str, int] = {}
 
-    def begin(self, key: str) -> int:
-        """Note that it is begun; how often it was so without an end, this time included."""
-        self._open[key] = self._open.get(key, 0) + 1
-        return self._open[key]
+    def start(self, key: str) -> int:
+        """Record a start; returns how many starts had no end, including this one."""
+        self._started[key] = self._started.get(key, 0) + 1
+        return self._started[key]
 
-    def end(self, key: str) -> None:
-        """Note that it ended."""
-        self._open.pop(key, None)
+    def finish(self, key: str) -> None:
+        """Record the end."""
+        self._started.pop(key, None)
 
 
-class Actor:
-    """What Ray keeps: a model, explaining one group a call."""
+class ExplainingActor:
+    """The class that Ray runs: it holds a model and explains one group in each call."""
 
-    def __init__(self, load: Load, config: "RunConfig", threads: int, weights: str, ledger: Any) -> None:
-        """Load the model; a failure is told to whoever asks, since Ray would only try again."""
+    def __init__(self, load: LoadExplainer, config: "RunConfig", threads: int, weights: str, ledger: Any) -> None:
+        """Load the model; an error is kept as the answer to every call, because Ray would only try again."""
         self._ledger = ledger
-        self._explainer: Explains | IhError
+        self._explainer: TextExplainer | IhError
         try:
             self._explainer = load(config, threads, weights)
         except IhError as error:
@@ -152,70 +156,71 @@ class Actor:
             return
         from ihcli.runtime.onednn import fast_products
 
-        self._products = fast_products()  # for the life of this process
+        self._products = fast_products()  # until this process ends
         self._products.__enter__()
 
     def __call__(self, batch: Any) -> dict[str, list[bytes]]:
-        """The outcomes of each group of a batch, pickled."""
+        """The pickled outcomes of each group of a batch."""
         from ihcli.runtime.malloc import release_free_memory
 
-        found = []
+        answers = []
         for content in batch["group"].to_pylist():
-            found.append(pickle.dumps(self._outcomes(pickle.loads(content))))  # noqa: S301  (our own)
+            answers.append(pickle.dumps(self._explain(pickle.loads(content))))  # noqa: S301  (written by our own process)
             release_free_memory()
-        return {"outcomes": found}
+        return {"outcomes": answers}
 
-    def _outcomes(self, group: list[Keyed]) -> list[Outcome] | IhError:
+    def _explain(self, group: list[KeyedRow]) -> list[RowOutcome] | IhError:
         if isinstance(self._explainer, IhError):
             return self._explainer
-        if self._begin(group) <= DEATHS:
-            found = explain_group(self._explainer, group)
-        else:  # it was under way whenever an actor died
-            found = [outcome for keyed in group for outcome in self._alone(self._explainer, keyed)]
-        self._end(group)
-        return found
+        if self._start(group) <= MOST_DEATHS:
+            outcomes = explain_group(self._explainer, group)
+        else:
+            outcomes = [outcome for keyed in group for outcome in self._explain_row(self._explainer, keyed)]
+        self._finish(group)
+        return outcomes
 
-    def _alone(self, explainer: Explains, keyed: Keyed) -> list[Outcome]:
-        if self._begin([keyed], "alone") > DEATHS:
-            return [lost(keyed, DEATHS, "Ray's log says how")]
-        found = explain_group(explainer, [keyed])
-        self._end([keyed], "alone")
-        return found
+    def _explain_row(self, explainer: TextExplainer, keyed: KeyedRow) -> list[RowOutcome]:
+        if self._start([keyed], "row") > MOST_DEATHS:
+            return [worker_died(keyed, MOST_DEATHS, "Ray's log has the cause")]
+        outcomes = explain_group(explainer, [keyed])
+        self._finish([keyed], "row")
+        return outcomes
 
-    def _begin(self, group: list[Keyed], how: str = "together") -> int:
+    def _start(self, group: list[KeyedRow], what: str = "group") -> int:
         import ray
 
-        return int(ray.get(self._ledger.begin.remote(f"{how} {group[0].key}")))
+        return int(ray.get(self._ledger.start.remote(f"{what} {group[0].key}")))
 
-    def _end(self, group: list[Keyed], how: str = "together") -> None:
+    def _finish(self, group: list[KeyedRow], what: str = "group") -> None:
         import ray
 
-        ray.get(self._ledger.end.remote(f"{how} {group[0].key}"))
+        ray.get(self._ledger.finish.remote(f"{what} {group[0].key}"))
 
 
-def _windows(groups: Iterator[list[Keyed]]) -> Iterator[list[list[Keyed]]]:
-    window: list[list[Keyed]] = []
+def _rounds(groups: Iterator[list[KeyedRow]]) -> Iterator[list[list[KeyedRow]]]:
+    """The groups in rounds of about `ROUND_ROWS` rows."""
+    collected: list[list[KeyedRow]] = []
     count = 0
     for group in groups:
-        window.append(group)
+        collected.append(group)
         count += len(group)
-        if count >= WINDOW_ROWS:
-            yield window
-            window, count = [], 0
-    if window:
-        yield window
+        if count >= ROUND_ROWS:
+            yield collected
+            collected, count = [], 0
+    if collected:
+        yield collected
 
 
-def _begin(cores: int) -> None:
-    """Join the cluster that RAY_ADDRESS names, or start one here, of this machine's cores or as many as asked for."""
+def _start_ray(cores: int) -> None:
+    """Connect to the cluster that RAY_ADDRESS names, or start one here with at least `cores` CPUs."""
     import ray
 
-    local = {"num_cpus": max(cores, cores_here()), "include_dashboard": False}
-    ray.init(logging_level=logging.ERROR, log_to_driver=False, **({} if os.environ.get("RAY_ADDRESS") else local))
+    here = {"num_cpus": max(cores, available_cores()), "include_dashboard": False}
+    ray.init(logging_level=logging.ERROR, log_to_driver=False, **({} if os.environ.get("RAY_ADDRESS") else here))
 
 
-def _quiet() -> None:
-    """No bars and notes of Ray Data among ours, nor what it finds old-fashioned in itself."""
+def _silence_ray() -> None:
+    """Switch off Ray Data's progress bars, notes and deprecation warnings."""
     import ray
 
     warnings.filterwarnings("ignore", category=DeprecationWarning, module=r"ray\.")

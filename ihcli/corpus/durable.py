@@ -1,20 +1,21 @@
-"""Files that survive a power cut: written beside, synchronised, renamed, and the folder synchronised after them."""
+"""Files that survive a power cut, and the reading of files that others may have replaced."""
 
+import errno
 import os
+import secrets
+import stat
 from pathlib import Path
 
 from ihcli.errors import OutputError
-
-BESIDE = ".writing-"
-"""Prefix of a file that is not finished; whoever holds the store's lock may remove it."""
+from ihcli.file_writing import create_beside
 
 
 def write_durably(file: Path, content: bytes) -> None:
-    """Write `file` whole or not at all, and have it on the disk on return; raises `OutputError`."""
-    beside = file.with_name(f"{BESIDE}{file.name}")
+    """Write `file` whole or not at all; it is on the disk when this returns.  Raises `OutputError`."""
     try:
+        descriptor, beside = create_beside(file)
         try:
-            with beside.open("wb") as stream:
+            with os.fdopen(descriptor, "wb") as stream:
                 stream.write(content)
                 stream.flush()
                 os.fsync(stream.fileno())
@@ -25,14 +26,14 @@ def write_durably(file: Path, content: bytes) -> None:
         sync_folder(file.parent)
     except OSError as error:
         message = (
-            f"{file}: cannot be written ({error.strerror or error}). What was written before it is safe: make room, "
-            "then give the same command again."
+            f"{file}: cannot be written ({error.strerror or error}). Rows written before are safe: free some space, "
+            "then run the same command again."
         )
         raise OutputError(message) from error
 
 
 def sync_folder(folder: Path) -> None:
-    """Have the folder's entries on the disk; a system that cannot open folders needs no such thing."""
+    """Write the folder's entries to the disk; on a system that cannot open folders this does nothing."""
     if not hasattr(os, "O_DIRECTORY"):
         return
     descriptor = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
@@ -40,3 +41,31 @@ def sync_folder(folder: Path) -> None:
         os.fsync(descriptor)
     finally:
         os.close(descriptor)
+
+
+def read_regular_file(file: Path) -> bytes:
+    """The content of a file; raises `OSError` for what is no regular file, without waiting for a pipe's writer."""
+    descriptor = os.open(file, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with os.fdopen(descriptor, "rb") as stream:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(errno.EINVAL, "is no regular file", str(file))
+        return stream.read()
+
+
+def new_folder_beside(place: Path) -> Path:
+    """A new folder with a random name beside `place`, whose parent folders are made; raises `OSError`."""
+    place.parent.mkdir(parents=True, exist_ok=True)
+    folder = place.with_name(f".{place.name}-{secrets.token_hex(8)}")
+    folder.mkdir()  # fails where something is there
+    return folder
+
+
+def require_folder_possible(folder: Path) -> None:
+    """Raise `OutputError` where `folder` cannot be made or written, before anything is computed."""
+    try:
+        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
+        probe = new_folder_beside(existing / "ih")
+        probe.rmdir()
+    except OSError as error:
+        message = f"{folder}: cannot be written ({error.strerror or error}). Choose another folder with -o."
+        raise OutputError(message) from error

@@ -1,7 +1,8 @@
-"""A row of the store: an explanation, or the message of why there is none, as Arrow values; read back, it is equal.
+"""A row of the store as Arrow values: an explanation, or the message of the error.
 
-Arrays are lists of float64, bit for bit, with NaN where an entry was not computed.  What all rows of a run share (the
-model, the configuration, the environment) is JSON that Parquet's dictionary keeps once a part.
+An explanation that is read back is equal to the one that was written: arrays are lists of float64, with NaN where an
+entry was not computed.  The model, the baseline, the environment and the configuration are JSON, which Parquet's
+dictionary encoding keeps once in each part.
 """
 
 import dataclasses
@@ -14,21 +15,14 @@ from typing import Any
 import pyarrow as pa
 
 from ihcli.corpus.readers import Row
-from ihcli.results import (
-    Certificate,
-    Environment,
-    Explanation,
-    ModelInfo,
-    PathProfile,
-    Prediction,
-    Quadrature,
-    Surrogate,
-    Target,
-    Unit,
-    frozen_array,
-)
+from ihcli.corpus.row_keys import KeyedRow
+from ihcli.errors import ResultError, StoreError
+from ihcli.result_files import to_plain
+from ihcli.results import SCHEMA as RESULT_SCHEMA
+from ihcli.results import Explanation
 
-OK, NOT_CONVERGED, ERROR = "ok", "not_converged", "error"
+OK, NOT_CONVERGED, ERROR = STATUSES = ("ok", "not_converged", "error")
+REMEDY = "Delete this part, then run the same `ih batch` command, which explains its rows again."
 
 
 def _struct(**fields: pa.DataType) -> pa.DataType:
@@ -87,25 +81,14 @@ SCHEMA = pa.schema(
         "config": _TEXT,
     }
 )
-"""One row.  `labels` and `probabilities` run side by side; `ih` holds the rows of the matrix one after the other."""
+"""The columns of a part.  `labels[k]` has the probability `probabilities[k]`; `ih` is the matrix row by row."""
 
 
 @dataclass(frozen=True, slots=True)
-class Keyed:
-    """A row of the input, its key in the store and its name: what `ih export` calls its folder."""
+class RowOutcome:
+    """The explanation of a row, or the class and message of the error that it raised."""
 
-    row: Row
-    key: str
-    name: str
-    source: str | None = None
-    """The input, as the command named it."""
-
-
-@dataclass(frozen=True, slots=True)
-class Outcome:
-    """What became of a row: an explanation, or the class and message of the error."""
-
-    keyed: Keyed
+    keyed: KeyedRow
     explanation: Explanation | None = None
     error: str | None = None
     message: str | None = None
@@ -118,27 +101,26 @@ class Outcome:
         return OK if self.explanation.converged else NOT_CONVERGED
 
 
-def to_record(outcome: Outcome) -> dict[str, Any]:
+def to_record(outcome: RowOutcome) -> dict[str, Any]:
     """The outcome as a row of `SCHEMA`."""
-    keyed, found = outcome.keyed, outcome.explanation
-    row = keyed.row
+    row, explanation = outcome.keyed.row, outcome.explanation
     record: dict[str, Any] = {
-        "key": keyed.key,
-        "source": keyed.source,
+        "key": outcome.keyed.key,
+        "source": outcome.keyed.source,
         "row": row.number,
         "line": row.line,
         "id": row.id,
-        "name": keyed.name,
+        "name": outcome.keyed.name,
         "status": outcome.status,
         "error": outcome.error,
         "message": outcome.message,
         "text": row.text,
         "text_pair": row.text_pair,
-        "text_sha256": hashlib.sha256(row.text.encode("utf-8")).hexdigest(),
+        "text_sha256": _digest(row.text),
     }
-    if found is None:
+    if explanation is None:
         return record
-    prediction = found.prediction
+    prediction, path, spread = explanation.prediction, explanation.path, explanation.ih_spread
     return record | {
         "prediction": {
             "label": prediction.label,
@@ -146,61 +128,105 @@ def to_record(outcome: Outcome) -> dict[str, Any]:
             "labels": list(prediction.probabilities),
             "probabilities": list(prediction.probabilities.values()),
         },
-        "target": dataclasses.asdict(found.target),
-        "units": [dataclasses.asdict(unit) for unit in found.units],
-        "f_input": found.f_input,
-        "f_baseline": found.f_baseline,
-        "ig": found.ig,
-        "ih": found.ih.ravel(),
-        "ih_spread": None if found.ih_spread is None else found.ih_spread.ravel(),
-        "certificate": dataclasses.asdict(found.certificate),
-        "quadrature": dataclasses.asdict(found.quadrature),
-        "path": None if found.path is None else {f: getattr(found.path, f) for f in ("t", "f", "curvature")},
-        "warnings": list(found.warnings),
-        "baseline": _json(found.baseline),
-        "model": _json(dataclasses.asdict(found.model)),
-        "environment": _json(dataclasses.asdict(found.environment)),
-        "config": None if found.config is None else _json(found.config),
+        "target": dataclasses.asdict(explanation.target),
+        "units": [dataclasses.asdict(unit) for unit in explanation.units],
+        "f_input": explanation.f_input,
+        "f_baseline": explanation.f_baseline,
+        "ig": explanation.ig,
+        "ih": explanation.ih.ravel(),
+        "ih_spread": None if spread is None else spread.ravel(),
+        "certificate": dataclasses.asdict(explanation.certificate),
+        "quadrature": dataclasses.asdict(explanation.quadrature),
+        "path": None if path is None else {name: getattr(path, name) for name in ("t", "f", "curvature")},
+        "warnings": list(explanation.warnings),
+        "baseline": _json(explanation.baseline),
+        "model": _json(dataclasses.asdict(explanation.model)),
+        "environment": _json(dataclasses.asdict(explanation.environment)),
+        "config": None if explanation.config is None else _json(explanation.config),
     }
 
 
-def to_explanation(record: Mapping[str, Any]) -> Explanation:
-    """The explanation of a row whose status is not `error`."""
-    count = len(record["ig"])
-    prediction, certificate = record["prediction"], dict(record["certificate"])
-    surrogate = certificate.pop("surrogate")
-    if surrogate is not None:
-        surrogate = Surrogate(**{**surrogate, "kinks": tuple(surrogate["kinks"])})
-    spread, path = record["ih_spread"], record["path"]
-    return Explanation(
-        text=record["text"],
-        text_pair=record["text_pair"],
-        model=ModelInfo(**json.loads(record["model"])),
-        prediction=Prediction(
-            prediction["label"],
-            prediction["index"],
-            dict(zip(prediction["labels"], prediction["probabilities"], strict=True)),
-        ),
-        target=Target(**record["target"]),
-        baseline=json.loads(record["baseline"]),
-        units=tuple(Unit(**{**unit, "tokens": tuple(unit["tokens"])}) for unit in record["units"]),
-        f_input=record["f_input"],
-        f_baseline=record["f_baseline"],
-        ig=frozen_array(record["ig"]),
-        ih=frozen_array(record["ih"]).reshape(count, count),
-        certificate=Certificate(**certificate, surrogate=surrogate),
-        quadrature=Quadrature(**record["quadrature"]),
-        environment=Environment(**json.loads(record["environment"])),
-        path=None if path is None else PathProfile(**{name: frozen_array(values) for name, values in path.items()}),
-        config=None if record["config"] is None else json.loads(record["config"]),
-        ih_spread=None if spread is None else frozen_array(spread).reshape(count, count),
-        warnings=tuple(record["warnings"]),
+def to_table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
+    """Records as one Arrow table."""
+    return pa.Table.from_pylist(list(records), schema=SCHEMA)
+
+
+def to_outcome(record: Mapping[str, Any], part: str) -> RowOutcome:
+    """The outcome that a record of a part holds; raises `StoreError` for a value that `to_record` does not write."""
+    where = f"{part}, row {record['row']}"
+    try:
+        return _checked_outcome(record, where)
+    except ResultError as error:
+        message = f"{str(error).removesuffix(' Explain the text again.')} {REMEDY}"
+        raise StoreError(message) from error
+    except (TypeError, ValueError, RecursionError) as error:
+        message = f"{where}: the row is damaged ({error}). {REMEDY}"
+        raise StoreError(message) from error
+
+
+def _checked_outcome(record: Mapping[str, Any], where: str) -> RowOutcome:
+    failed = record["status"] == ERROR
+    required = ("row", "name", "text", "error", "message") if failed else ("row", "name", "text")
+    absent = [name for name in required if record[name] is None]
+    if absent:
+        message = f"{absent[0]} is null"
+        raise ValueError(message)
+    if _digest(record["text"]) != record["text_sha256"]:
+        message = "text_sha256 is not the digest of the text"
+        raise ValueError(message)
+    row = Row(record["row"], record["line"], record["id"], record["text"], record["text_pair"])
+    keyed = KeyedRow(row, record["key"], record["name"], record["source"])
+    if failed:
+        return RowOutcome(keyed, None, record["error"], record["message"])
+    outcome = RowOutcome(keyed, _explanation(record, where))
+    if outcome.status != record["status"]:
+        message = f"status is {record['status']!r}, and the certificate says {outcome.status!r}"
+        raise ValueError(message)
+    return outcome
+
+
+def _explanation(record: Mapping[str, Any], where: str) -> Explanation:
+    count, prediction, path = len(record["units"]), record["prediction"], record["path"]
+    if None in prediction["labels"]:
+        message = "a label is null"
+        raise ValueError(message)
+    return Explanation.from_dict(
+        {
+            **{name: record[name] for name in ("text", "text_pair", "target", "units", "quadrature", "warnings")},
+            "schema": RESULT_SCHEMA,
+            "prediction": {
+                "label": prediction["label"],
+                "index": prediction["index"],
+                "probabilities": to_plain(dict(zip(prediction["labels"], prediction["probabilities"], strict=True))),
+            },
+            "f_input": to_plain(record["f_input"]),
+            "f_baseline": to_plain(record["f_baseline"]),
+            "ig": _without_nan(record["ig"]),
+            "ih": _matrix("ih", record["ih"], count),
+            "ih_spread": None if record["ih_spread"] is None else _matrix("ih_spread", record["ih_spread"], count),
+            "certificate": to_plain(record["certificate"]),
+            "path": None if path is None else {name: _without_nan(values) for name, values in path.items()},
+            **{name: json.loads(record[name]) for name in ("model", "baseline", "environment")},
+            "config": None if record["config"] is None else json.loads(record["config"]),
+        },
+        where,
     )
 
 
-def to_table(records: Sequence[Mapping[str, Any]]) -> pa.Table:
-    """Rows as one Arrow table."""
-    return pa.Table.from_pylist(list(records), schema=SCHEMA)
+def _matrix(name: str, entries: Sequence[float | None], count: int) -> list[list[float | None]]:
+    if len(entries) != count * count:
+        message = f"{name} has {len(entries)} entries for {count} units"
+        raise ValueError(message)
+    known = _without_nan(entries)
+    return [known[start : start + count] for start in range(0, len(known), count)]
+
+
+def _without_nan(values: Sequence[float | None]) -> list[float | None]:
+    return [None if value != value else value for value in values]  # noqa: PLR0124  (NaN is not equal to itself)
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode("utf-8")).hexdigest()
 
 
 def _json(value: Mapping[str, Any]) -> str:

@@ -1,84 +1,56 @@
-"""What a corpus says: its strongest pairs, its most interacting words, and what a negation does to what follows it.
-
-One pass over a store, in memory that grows with the vocabulary but not with the number of rows or pairs.
-"""
+"""Summary of a store: the strongest pairs of words, the most interacting words, and words after a negation."""
 
 import tempfile
-from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import TypeVar
 
 import numpy as np
 
-from ihcli.corpus.records import ERROR, NOT_CONVERGED
-from ihcli.corpus.store import Reader
-from ihcli.corpus.sums import LIMIT, Keys, Sums, Values
+from ihcli.corpus.store_reading import ReadOnlyStore
+from ihcli.corpus.summary_counts import ALL, SummaryCounts, SummaryOptions, make_key, split_key
+from ihcli.corpus.sums import MOST_KEYS, KeyedSums, Keys, Values
 from ihcli.errors import ResultError
-from ihcli.results import Unit
-from ihcli.wording import is_punctuation
-
-ALL = "(all)"
-"""Stands in the place of a predicted label for all rows together."""
-NEGATORS = ("not", "never", "n't")
-REACH = 3
-"""Words after a negator that it is taken to reach, unless punctuation or another negator comes before."""
-EXCLUSIVE = 1e-5
-"""How far from 1 the probabilities of labels that exclude each other may add up."""
-_WORD_BITS, _LABEL_BITS = 26, 12
-_COLUMNS = ("status", "prediction", "target", "units", "ig", "ih")
-
-Order = Literal["magnitude", "mean", "count"]
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
-    """What is counted and what is kept of it."""
-
-    top: int = 1000
-    """Rows of each table kept for each label."""
-    by: Order = "magnitude"
-    min_count: int = 1
-    punctuation: bool = True
-    negators: Sequence[str] = NEGATORS
-
-
-@dataclass(frozen=True, slots=True)
-class Pair:
-    """Two words wherever they stand in one text, over all their occurrences: Γ of the two, in units of f."""
+class PairSummary:
+    """A pair of words over all texts in which both occur; Γ is their interaction, in units of f."""
 
     prediction: str
+    """The predicted label of the texts, or `ALL`."""
     words: tuple[str, str]
-    """In the order in which they stand more often."""
+    """In their more frequent order."""
     count: int
     mean: float
+    """Mean Γ."""
     magnitude: float
     """Σ |Γ|."""
     sign_agreement: float
-    """The share of the occurrences that have the more frequent sign."""
+    """Share of the occurrences with the more frequent sign."""
 
 
 @dataclass(frozen=True, slots=True)
-class Word:
+class WordSummary:
     """A word over all its occurrences."""
 
     prediction: str
     word: str
     count: int
     magnitude: float
-    """Σ |Γ| with every other word of its texts."""
+    """Σ |Γ| with the other counted words of its texts."""
     ig: float
-    """Mean attribution."""
+    """Mean attribution (Integrated Gradients)."""
     diagonal: float
-    """Mean of what it contributes on its own."""
+    """Mean Γ_uu."""
     partner: str | None
-    """The word with which Σ |Γ| is largest."""
+    """The word with the largest Σ |Γ|."""
 
 
 @dataclass(frozen=True, slots=True)
-class Negation:
-    """A word within reach of a negator, against the same word elsewhere."""
+class NegationSummary:
+    """A word that a negator reaches, compared with the same word where none does."""
 
     prediction: str
     negator: str
@@ -87,306 +59,209 @@ class Negation:
     mean: float
     """Mean Γ of the negator and the word."""
     magnitude: float
+    """Σ |Γ|."""
     sign_agreement: float
     ig: float
     """Mean attribution of the word after the negator."""
     ig_elsewhere: float | None
-    """Mean attribution of the word within reach of none; None where it never stands so."""
+    """Mean attribution of the word where no negator reaches it; None where there is no such occurrence."""
     count_elsewhere: int
 
     @property
     def turns(self) -> bool | None:
-        """Whether the attribution has the other sign than elsewhere; None where there is nothing to compare."""
+        """Whether the attribution has the opposite sign elsewhere; None where it does not occur elsewhere."""
         return None if self.ig_elsewhere is None else self.ig * self.ig_elsewhere < 0
 
 
 @dataclass(frozen=True, slots=True)
 class Summary:
-    """The aggregates of one store.  With two labels every number counts towards one of them, `towards`."""
+    """The tables of one store.  Where labels exclude each other, all numbers count towards one of two labels."""
 
     explained: int
     failed: int
     not_converged: int
     predictions: Mapping[str, int]
+    """Number of texts by predicted label."""
     towards: str | None
-    """The label that positive numbers speak for; None: each row's own explained label."""
-    pairs: tuple[Pair, ...]
-    words: tuple[Word, ...]
-    negations: tuple[Negation, ...]
+    """The label that positive numbers speak for; None: the explained label of each text."""
+    options: SummaryOptions
+    pairs: tuple[PairSummary, ...]
+    words: tuple[WordSummary, ...]
+    negations: tuple[NegationSummary, ...]
 
     @property
     def labels(self) -> list[str]:
-        """`ALL`, and the predicted labels where there are several, most frequent first."""
+        """`ALL`, and where there are several the predicted labels, most frequent first."""
         several = len(self.predictions) > 1
         return [ALL, *(sorted(self.predictions, key=lambda label: -self.predictions[label]) if several else ())]
 
+    @property
+    def meaning_of_sign(self) -> str:
+        """The label that positive numbers speak for, in a sentence."""
+        if self.towards is None:
+            return "Positive numbers speak for the explained label of each text."
+        return f"Positive numbers speak for {self.towards}, whichever label was predicted."
 
-def summarize(store: Path, choice: Choice | None = None, *, limit: int = LIMIT) -> Summary:
-    """Aggregate a store; `limit` keys of each table stay in memory.  Raises `StoreError`, `ResultError`."""
-    choice = choice or Choice()
-    reader = Reader(store)
+    @property
+    def not_counted(self) -> str:
+        """What the tables leave out, in a sentence, or nothing."""
+        kinds = ["punctuation"] * (not self.options.punctuation) + ["stop words"] * bool(self.options.stop_words)
+        return f"Not counted: {' and '.join(kinds)}." if kinds else ""
+
+    def first(self, count: int) -> "Summary":
+        """The summary with the first `count` rows of each table for each label."""
+        return replace(
+            self,
+            pairs=tuple(_first(self.pairs, self.labels, count)),
+            words=tuple(_first(self.words, self.labels, count)),
+            negations=tuple(_first(self.negations, self.labels, count)),
+        )
+
+
+_Table = TypeVar("_Table", PairSummary, WordSummary, NegationSummary)
+
+
+def _first(rows: tuple[_Table, ...], labels: list[str], count: int | None) -> list[_Table]:
+    return [row for label in labels for row in [one for one in rows if one.prediction == label][:count]]
+
+
+def summarize(store: Path, options: SummaryOptions | None = None, *, most_keys: int = MOST_KEYS) -> Summary:
+    """The summary of a store; raises `StoreError`, and `ResultError` for a store without explanations.
+
+    Args:
+        store: Folder of the store.
+        options: What is counted and kept.
+        most_keys: Keys of each table in memory; the others are on disk.
+    """
+    options = options or SummaryOptions()
+    reader = ReadOnlyStore(store)
+    fixed_target = reader.manifest["settings"].get("target.label") != "predicted"
     with tempfile.TemporaryDirectory(prefix="ih-summary-") as folder:
-        counted = _Counted.over(reader, choice, Path(folder), limit)
-        pairs, partners = _pairs(counted, choice)
-        words, elsewhere = _words(counted, choice, partners)
-        negations = _negations(counted, choice, elsewhere)
-    if not counted.rows:
-        message = f"{store}: holds no explanation, so there is nothing to summarize."
-        raise ResultError(message)
-    if len(counted.predictions) == 1:  # its rows are those of `ALL`
-        pairs, words, negations = (_of_all(rows) for rows in (pairs, words, negations))
-    return Summary(
-        explained=counted.rows,
-        failed=counted.failed,
-        not_converged=counted.not_converged,
-        predictions=dict(counted.predictions),
-        towards=counted.towards,
+        counts = SummaryCounts(options, Path(folder), most_keys)
+        counts.add_rows(reader.outcomes(), fixed_target=fixed_target)
+        if not counts.explained:
+            message = f"{store}: holds no explanation, so there is nothing to summarize."
+            raise ResultError(message)
+        pairs, partners = _pair_table(counts, options)
+        words, elsewhere = _word_table(counts, options, partners)
+        negations = _negation_table(counts, options, elsewhere)
+    summary = Summary(
+        explained=counts.explained,
+        failed=counts.failed,
+        not_converged=counts.not_converged,
+        predictions=dict(counts.predictions),
+        towards=counts.towards,
+        options=options,
         pairs=tuple(pairs),
         words=tuple(words),
         negations=tuple(negations),
     )
+    return summary.first(options.top)  # where one label is predicted, its rows are those of `ALL` and are left out
 
 
-def _of_all(rows: list[Any]) -> list[Any]:
-    return [row for row in rows if row.prediction == ALL]
-
-
-# --- one pass over the rows -------------------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Names:
-    """Numbers for strings."""
-
-    bits: int
-    what: str
-    known: dict[str, int] = field(default_factory=dict)
-    listed: list[str] = field(default_factory=list)
-
-    def number(self, name: str) -> int:
-        found = self.known.get(name)
-        if found is None:
-            found = self.known[name] = len(self.listed)
-            self.listed.append(name)
-            if found >= 1 << self.bits:
-                message = f"The store has more than {1 << self.bits} different {self.what}: too many to summarize."
-                raise ResultError(message)
-        return found
-
-
-@dataclass(slots=True)
-class _Counted:
-    """The sums of one pass.  A key is (label, word, word); label 0 is `ALL`."""
-
-    pairs: Sums
-    """count, Σ Γ, Σ |Γ|, positive, negative, and how often the words stand in the key's order."""
-    words: Sums
-    """count, Σ IG, Σ Γ_uu, Σ_v |Γ_uv|, count and Σ IG within reach of no negator."""
-    negations: Sums
-    """count, Σ Γ, Σ |Γ|, positive, negative, Σ IG of the word."""
-    labels: _Names = field(default_factory=lambda: _Names(_LABEL_BITS, "predicted labels"))
-    vocabulary: _Names = field(default_factory=lambda: _Names(_WORD_BITS, "units"))
-    predictions: Counter[str] = field(default_factory=Counter)
-    rows: int = 0
-    failed: int = 0
-    not_converged: int = 0
-    towards: str | None = None
-    turning: bool | None = None
-    """Whether rows that explain another label are turned: with two labels that exclude each other."""
-
-    @classmethod
-    def over(cls, reader: Reader, choice: Choice, folder: Path, limit: int) -> Self:
-        found = cls(Sums(6, folder, limit), Sums(6, folder, limit), Sums(6, folder, limit))
-        found.labels.number(ALL)
-        fixed = reader.manifest["settings"]["target.label"] != "predicted"
-        for record in reader.records(_COLUMNS):
-            if record["status"] == ERROR:
-                found.failed += 1
-                continue
-            found._row(record, choice, fixed=fixed)
-        return found
-
-    def _row(self, record: Mapping[str, Any], choice: Choice, *, fixed: bool) -> None:
-        self.rows += 1
-        self.not_converged += record["status"] == NOT_CONVERGED
-        prediction, target = record["prediction"], record["target"]
-        self.predictions[prediction["label"]] += 1
-        sign = self._sign(prediction, target, fixed=fixed)
-        units = [Unit(one["text"], one["start"], one["end"], (), one["side"]) for one in record["units"]]
-        ig = sign * np.array(record["ig"])
-        ih = sign * np.array(record["ih"], dtype=np.float64).reshape(len(ig), len(ig))
-        kept = np.array([choice.punctuation or not is_punctuation(unit) for unit in units], dtype=bool)
-        words = np.array([self.vocabulary.number(_folded(unit)) for unit in units], dtype=np.uint64)
-        labels = [0, self.labels.number(prediction["label"])]
-        reached = list(_reached(units, choice.negators))
-        self._add_pairs(labels, words, ih, kept)
-        self._add_words(labels, words, ig, ih, kept, [follower for *_, follower in reached])
-        self._add_negations(labels, words, ig, ih, reached)
-
-    def _sign(self, prediction: Mapping[str, Any], target: Mapping[str, Any], *, fixed: bool) -> float:
-        """+1, or -1 where f speaks for the other of two labels: so that numbers of all rows can be added."""
-        if fixed:
-            self.towards = target["label"]
-            return 1.0
-        if self.turning is None:  # two labels of which both may hold have probabilities of their own
-            self.turning = len(prediction["labels"]) == 2 and abs(sum(prediction["probabilities"]) - 1) < EXCLUSIVE  # noqa: PLR2004
-        if not self.turning:
-            return 1.0
-        self.towards = prediction["labels"][-1]
-        return 1.0 if target["index"] == 1 else -1.0
-
-    def _add_pairs(self, labels: Sequence[int], words: Keys, ih: Values, kept: Any) -> None:
-        i, j = np.triu_indices(len(words), k=1)
-        value = ih[i, j]
-        known = ~np.isnan(value) & kept[i] & kept[j]
-        a, b, value = words[i][known], words[j][known], value[known]
-        sums = np.stack([np.ones_like(value), value, np.abs(value), value > 0, value < 0, a <= b], axis=1)
-        for label in labels:
-            self.pairs.add(_key(label, np.minimum(a, b), np.maximum(a, b)), sums)
-
-    def _add_words(
-        self, labels: Sequence[int], words: Keys, ig: Values, ih: Values, kept: Any, reached: Sequence[int]
-    ) -> None:
-        away = ~np.eye(len(words), dtype=bool)
-        partners = np.nansum(np.abs(ih) * (away & kept[None]), axis=1)
-        free = np.ones(len(words))
-        free[list(reached)] = 0.0
-        sums = np.stack([np.ones_like(ig), ig, np.diag(ih), partners, free, free * ig], axis=1)[kept]
-        for label in labels:
-            self.words.add(_key(label, words[kept], np.zeros(int(kept.sum()), np.uint64)), sums)
-
-    def _add_negations(
-        self, labels: Sequence[int], words: Keys, ig: Values, ih: Values, reached: Sequence[tuple[str, int, int]]
-    ) -> None:
-        found = [(negator, p, q) for negator, p, q in reached if not np.isnan(ih[p, q])]
-        if not found:
-            return
-        negators = np.array([self.vocabulary.number(negator) for negator, _, _ in found], dtype=np.uint64)
-        p, q = np.array([place for _, place, _ in found]), np.array([place for *_, place in found])
-        value = ih[p, q]
-        sums = np.stack([np.ones_like(value), value, np.abs(value), value > 0, value < 0, ig[q]], axis=1)
-        for label in labels:
-            self.negations.add(_key(label, negators, words[q]), sums)
-
-
-def _folded(unit: Unit) -> str:
-    return " ".join(unit.text.casefold().replace("’", "'").split())
-
-
-def _reached(units: Sequence[Unit], negators: Sequence[str]) -> Iterator[tuple[str, int, int]]:
-    """(negator, its place, place of a word that it reaches)."""
-    at: tuple[str, int] | None = None
-    left = 0
-    for place, unit in enumerate(units):
-        word = _folded(unit)
-        negator = next((n for n in negators if word == n or (n.startswith("n'") and word.endswith(n))), None)
-        if negator is not None:
-            at, left = (negator, place), REACH
-        elif is_punctuation(unit) or left == 0:
-            at = None
-        elif at is not None and units[at[1]].side == unit.side:
-            left -= 1
-            yield (*at, place)
-
-
-def _key(label: int, a: Keys, b: Keys) -> Keys:
-    return np.uint64(label << 2 * _WORD_BITS) | (a << np.uint64(_WORD_BITS)) | b
-
-
-def _parts(keys: Keys) -> tuple[Keys, Keys, Keys]:
-    mask = np.uint64((1 << _WORD_BITS) - 1)
-    shift = np.uint64(_WORD_BITS)
-    return keys >> np.uint64(2 * _WORD_BITS), (keys >> shift) & mask, keys & mask
-
-
-# --- from sums to tables ----------------------------------------------------------------------------------------------
-
-
-def _pairs(counted: _Counted, choice: Choice) -> tuple[list[Pair], Mapping[int, int]]:
-    """The strongest pairs of each label, and of each (label, word) its strongest partner."""
-    words, labels = counted.vocabulary.listed, counted.labels.listed
+def _pair_table(counts: SummaryCounts, options: SummaryOptions) -> tuple[list[PairSummary], Mapping[int, int]]:
+    """The strongest pairs of each label, and for each label and word the partner with the largest Σ |Γ|."""
+    words, labels = counts.vocabulary, counts.labels
     partners: dict[int, tuple[float, int]] = {}
 
-    def note(keys: Keys, sums: Values) -> None:
-        label, a, b = _parts(keys)
+    def note_partners(keys: Keys, sums: Values) -> None:
+        label, a, b = split_key(keys)
         for own, other in ((a, b), (b, a)):
-            place = (label << np.uint64(_WORD_BITS)) | own
+            place = make_key(0, label, own)
             order = np.lexsort((-other.astype(np.int64), sums[:, 2], place))
             last = np.flatnonzero(np.concatenate([place[order][1:] != place[order][:-1], [True]]))
             for k in order[last].tolist():
                 known = partners.get(int(place[k]), (-1.0, 0))
                 partners[int(place[k])] = max(known, (float(sums[k, 2]), -int(other[k])))
 
-    best = _strongest(counted.pairs, choice, note)
-    found = []
-    for label, a, b, (n, total, magnitude, positive, negative, in_order) in best:
-        both = (words[a], words[b]) if 2 * in_order >= n else (words[b], words[a])
-        found.append(Pair(labels[label], both, int(n), total / n, magnitude, max(positive, negative) / n))
-    return found, {place: -partner for place, (_, partner) in partners.items()}
+    table = []
+    for label, a, b, (n, total, magnitude, positive, negative, in_order) in _strongest(
+        counts.pairs, options, visit=note_partners
+    ):
+        pair = (words[a], words[b]) if 2 * in_order >= n else (words[b], words[a])
+        table.append(PairSummary(labels[label], pair, int(n), total / n, magnitude, max(positive, negative) / n))
+    return table, {place: -partner for place, (_, partner) in partners.items()}
 
 
-def _words(
-    counted: _Counted, choice: Choice, partners: Mapping[int, int]
-) -> tuple[list[Word], Callable[[int, int], tuple[int, float]]]:
-    """The most interacting words of each label; and count and mean IG of a word within reach of no negator."""
-    words, labels = counted.vocabulary.listed, counted.labels.listed
-    free: dict[int, tuple[int, float]] = {}
+def _word_table(
+    counts: SummaryCounts, options: SummaryOptions, partners: Mapping[int, int]
+) -> tuple[list[WordSummary], Mapping[int, tuple[int, float]]]:
+    """The most interacting words of each label, and count and mean IG of each word where no negator reaches it."""
+    words, labels = counts.vocabulary, counts.labels
+    elsewhere: dict[int, tuple[int, float]] = {}
 
-    def note(keys: Keys, sums: Values) -> None:
-        label, word, _ = _parts(keys)
-        places = ((label << np.uint64(_WORD_BITS)) | word).tolist()
+    def note_elsewhere(keys: Keys, sums: Values) -> None:
+        label, word, _ = split_key(keys)
+        places = make_key(0, label, word).tolist()
         for place, count, total in zip(places, sums[:, 4].tolist(), sums[:, 5].tolist(), strict=True):
             if count:
-                free[place] = (int(count), total / count)
+                elsewhere[place] = (int(count), total / count)
 
-    found = []
-    for label, a, _, (n, ig, diagonal, magnitude, *_rest) in _strongest(counted.words, choice, note, magnitude=3):
-        partner = partners.get((label << _WORD_BITS) | a)
+    table = []
+    for label, word, _, (n, ig, diagonal, magnitude, *_rest) in _strongest(
+        counts.words, options, visit=note_elsewhere, magnitude_column=3
+    ):
+        partner = partners.get(_place(label, word))
         name = None if partner is None else words[partner]
-        found.append(Word(labels[label], words[a], int(n), magnitude, ig / n, diagonal / n, name))
-    return found, lambda label, word: free.get((label << _WORD_BITS) | word, (0, 0.0))
+        table.append(WordSummary(labels[label], words[word], int(n), magnitude, ig / n, diagonal / n, name))
+    return table, elsewhere
 
 
-def _negations(counted: _Counted, choice: Choice, elsewhere: Callable[[int, int], tuple[int, float]]) -> list[Negation]:
-    words, labels = counted.vocabulary.listed, counted.labels.listed
-    found = []
-    for label, a, b, (n, total, magnitude, positive, negative, ig) in _strongest(counted.negations, choice):
-        count, mean = elsewhere(label, b)
-        found.append(
-            Negation(
-                labels[label], words[a], words[b], int(n), total / n, magnitude, max(positive, negative) / n, ig / n,
-                mean if count else None, count,
+def _negation_table(
+    counts: SummaryCounts, options: SummaryOptions, elsewhere: Mapping[int, tuple[int, float]]
+) -> list[NegationSummary]:
+    words, labels = counts.vocabulary, counts.labels
+    table = []
+    for label, a, b, (n, total, magnitude, positive, negative, ig) in _strongest(counts.negations, options):
+        count, mean = elsewhere.get(_place(label, b), (0, None))
+        agreement = max(positive, negative) / n
+        table.append(
+            NegationSummary(
+                labels[label], words[a], words[b], int(n), total / n, magnitude, agreement, ig / n, mean, count
             )
-        )  # fmt: skip
-    return found
+        )
+    return table
+
+
+def _place(label: int, word: int) -> int:
+    return int(make_key(0, np.uint64(label), np.uint64(word)))  # type: ignore[arg-type]
 
 
 def _strongest(
-    sums: Sums, choice: Choice, note: Callable[[Keys, Values], None] | None = None, *, magnitude: int = 2
+    sums: KeyedSums,
+    options: SummaryOptions,
+    *,
+    visit: Callable[[Keys, Values], None] | None = None,
+    magnitude_column: int = 2,
 ) -> list[tuple[int, int, int, list[float]]]:
-    """(label, word, word, sums) of the `top` strongest keys of each label, by label, strongest first."""
-    held: tuple[Keys, Values] = (np.empty(0, np.uint64), np.empty((0, 0)))
+    """(label, word, word, sums) of the strongest keys of each label, strongest first; `visit` gets all keys."""
+    strongest: tuple[Keys, Values] | None = None
     for keys, values in sums.results():
-        if note is not None:
-            note(keys, values)
-        enough = values[:, 0] >= choice.min_count
-        some = keys[enough], values[enough]
-        held = some if not len(held[0]) else (np.concatenate([held[0], some[0]]), np.concatenate([held[1], some[1]]))
-        held = _kept(*held, choice, magnitude)
-    label, a, b = (part.tolist() for part in _parts(held[0]))
-    return list(zip(label, a, b, held[1].tolist(), strict=True))
+        if visit is not None:
+            visit(keys, values)
+        frequent = values[:, 0] >= options.min_count
+        block = keys[frequent], values[frequent]
+        if strongest is not None:
+            block = np.concatenate([strongest[0], block[0]]), np.concatenate([strongest[1], block[1]])
+        strongest = _top_of_each_label(*block, options, magnitude_column)
+    if strongest is None:
+        return []
+    label, a, b = (part.tolist() for part in split_key(strongest[0]))
+    return list(zip(label, a, b, strongest[1].tolist(), strict=True))
 
 
-def _kept(keys: Keys, values: Values, choice: Choice, magnitude: int) -> tuple[Keys, Values]:
-    """The first `top` of each label in the order asked for; equal ones by key: the same store gives the same tables."""
-    label = _parts(keys)[0]
+def _top_of_each_label(
+    keys: Keys, values: Values, options: SummaryOptions, magnitude_column: int
+) -> tuple[Keys, Values]:
+    """The first rows of each label in the order of `options`; rows that are equal in it by key."""
+    label = split_key(keys)[0]
     measure = {
-        "magnitude": lambda: values[:, magnitude],
+        "magnitude": lambda: values[:, magnitude_column],
         "mean": lambda: np.abs(values[:, 1]) / values[:, 0],
         "count": lambda: values[:, 0],
-    }[choice.by]()
+    }[options.by]()
     order = np.lexsort((keys, -measure, label))
     ordered = label[order]
     starts = np.searchsorted(ordered, ordered, side="left")
-    chosen = order[np.arange(len(order)) - starts < choice.top]
+    chosen = order[np.arange(len(order)) - starts < options.top]
     return keys[chosen], values[chosen]

@@ -11,13 +11,13 @@ import pytest
 from cluster_run import CONFIG
 from corpora import StandIn
 
-from ihcli.cli.batch import _engine
+from ihcli.cli.batch import engine_named
 from ihcli.corpus import iter_explanations
-from ihcli.corpus.cluster import WINDOW_ROWS, Ledger, RayEngine, _windows
-from ihcli.corpus.local import LocalEngine
+from ihcli.corpus.cluster import ROUND_ROWS, Ledger, RayEngine, _rounds
+from ihcli.corpus.local_engine import LocalEngine
 from ihcli.corpus.readers import Row
-from ihcli.corpus.records import Keyed
-from ihcli.corpus.running import Job, run
+from ihcli.corpus.row_keys import KeyedRow
+from ihcli.corpus.running import BatchJob, run
 from ihcli.errors import DeviceError, UsageError
 from ihcli.results import Explanation
 from ihcli.runtime.onednn import fast_products
@@ -51,8 +51,8 @@ def test_two_workers_of_which_one_is_killed_give_what_one_process_gives(tmp_path
     try:
         with fast_products():
             # begun on the cluster, finished here: nothing is left to do
-            assert run(Job(str(source), tmp_path / "cluster"), explainer).skipped == len(TEXTS)
-            run(Job(str(source), tmp_path / "here"), explainer, LocalEngine(explainer))
+            assert run(BatchJob(str(source), tmp_path / "cluster"), explainer).already_done == len(TEXTS)
+            run(BatchJob(str(source), tmp_path / "here"), explainer, LocalEngine(explainer))
     finally:
         torch.set_num_threads(threads)
     there, here = (dict(iter_explanations(tmp_path / name)) for name in ("cluster", "here"))
@@ -71,44 +71,44 @@ def test_two_workers_of_which_one_is_killed_give_what_one_process_gives(tmp_path
 def test_without_ray_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(UsageError, match=r"pip install 'ihcli\[ray\]'"):
-        _engine("ray", StandIn(), None)  # type: ignore[arg-type]
+        engine_named("ray", StandIn(), None)  # type: ignore[arg-type]
 
 
-def test_the_ledger_counts_what_was_begun_and_never_ended() -> None:
+def test_the_ledger_counts_starts_without_an_end() -> None:
     ledger = Ledger()
-    assert [ledger.begin("a"), ledger.begin("a"), ledger.begin("b")] == [1, 2, 1]
-    ledger.end("a")
-    assert [ledger.begin("a"), ledger.begin("b")] == [1, 2]
+    assert [ledger.start("a"), ledger.start("a"), ledger.start("b")] == [1, 2, 1]
+    ledger.finish("a")
+    assert [ledger.start("a"), ledger.start("b")] == [1, 2]
 
 
-def test_windows_hold_whole_groups_and_every_row() -> None:
-    keyed = [Keyed(Row(k, k, None, "x"), "00", "x") for k in range(WINDOW_ROWS + 9)]
+def test_rounds_hold_whole_groups_and_every_row() -> None:
+    keyed = [KeyedRow(Row(k, k, None, "x"), "00", "x") for k in range(ROUND_ROWS + 9)]
     groups = [keyed[k : k + 8] for k in range(0, len(keyed), 8)]
-    windows = list(_windows(iter(groups)))
-    assert [sum(map(len, window)) for window in windows] == [WINDOW_ROWS, 9]
+    windows = list(_rounds(iter(groups)))
+    assert [sum(map(len, window)) for window in windows] == [ROUND_ROWS, 9]
     assert [row for window in windows for group in window for row in group] == keyed
 
 
 @pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed: pip install 'ihcli[ray]'")
-def test_workers_are_as_many_as_the_cluster_carries(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_there_are_as_many_workers_as_the_cluster_allows(monkeypatch: pytest.MonkeyPatch) -> None:
     import ray
 
     def engine(workers: int | None = None, **runtime: object) -> RayEngine:
         return RayEngine(StandIn({"runtime": runtime}), workers)  # type: ignore[arg-type]
 
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 10.0, "GPU": 3.0, "memory": 9.1e10})
-    assert engine()._share() == {"num_cpus": 1, "num_gpus": 1}
-    assert engine()._count(engine()._share()) == 3
+    assert engine()._actor_resources() == {"num_cpus": 1, "num_gpus": 1}
+    assert engine()._actor_count(engine()._actor_resources()) == 3
     on_cpu = engine(device="cpu", threads=4)
-    assert on_cpu._share() == {"num_cpus": 4}
-    assert on_cpu._count(on_cpu._share()) == 2
-    assert engine(2)._count(engine()._share()) == 2
-    with pytest.raises(DeviceError, match=r"10 CPUs and 3 GPUs, which carry 3 workers .* 9 are wanted"):
-        engine(9)._count(engine()._share())
+    assert on_cpu._actor_resources() == {"num_cpus": 4}
+    assert on_cpu._actor_count(on_cpu._actor_resources()) == 2
+    assert engine(2)._actor_count(engine()._actor_resources()) == 2
+    with pytest.raises(DeviceError, match=r"10 CPUs and 3 GPUs, enough for 3 workers .* 9 are wanted"):
+        engine(9)._actor_count(engine()._actor_resources())
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 10.0, "memory": 7e9})
-    assert engine()._count(engine()._share()) == 2
-    assert engine(8)._count(engine()._share()) == 8
+    assert engine()._actor_count(engine()._actor_resources()) == 2
+    assert engine(8)._actor_count(engine()._actor_resources()) == 8
     monkeypatch.setattr(ray, "cluster_resources", lambda: {"CPU": 2.0})
-    assert engine()._share() == {"num_cpus": 1}
-    with pytest.raises(DeviceError, match="carry 0 workers"):
-        engine(device="cuda")._count(engine(device="cuda")._share())
+    assert engine()._actor_resources() == {"num_cpus": 1}
+    with pytest.raises(DeviceError, match="enough for 0 workers"):
+        engine(device="cuda")._actor_count(engine(device="cuda")._actor_resources())

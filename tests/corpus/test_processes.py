@@ -1,4 +1,4 @@
-"""Several processes: the same outcomes as one, and what the death of one costs."""
+"""Several processes: what the death of a worker costs, how many there are, and how much memory oneDNN keeps."""
 
 import json
 import os
@@ -9,18 +9,25 @@ import sys
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
 from corpora import StandIn, texts
 from loaders import die, refuse
 
 from ihcli.config import RunConfig
-from ihcli.corpus import iter_explanations
-from ihcli.corpus.processes import FEW, ProcessEngine
-from ihcli.corpus.running import Job, Tally, run
-from ihcli.errors import DeviceError, ModelError
+from ihcli.corpus import iter_explanations, processes
+from ihcli.corpus.processes import (
+    FEW_ROWS,
+    MOST_WORKERS_PER_CORE,
+    WORKER_BYTES,
+    ProcessEngine,
+    available_cores,
+    plan_workers,
+)
+from ihcli.corpus.running import BatchJob, Tally, run
+from ihcli.errors import DeviceError, ModelError, UsageError
 from ihcli.results import Explanation
+from ihcli.runtime import memory
 from ihcli.runtime import onednn as products
 
 
@@ -46,91 +53,66 @@ def go(tmp_path: Path, lines: list[str], loader: Any, workers: int | None = 2) -
     source.write_text("\n".join(lines) + "\n", encoding="utf-8")
     explainer = StandIn()
     engine = ProcessEngine(explainer, workers, loader)  # type: ignore[arg-type]
-    return run(Job(str(source), tmp_path / "run"), explainer, engine)  # type: ignore[arg-type]
+    return run(BatchJob(str(source), tmp_path / "run"), explainer, engine)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("workers", [1, 2])
-def test_a_process_that_dies_loses_nothing_and_a_row_that_kills_is_one_error_row(tmp_path: Path, workers: int) -> None:
-    lines = [*texts(FEW), "this must kill it", f"this one only once {tmp_path / 'mark'}", "is nan"]
+def test_a_worker_that_dies_loses_nothing_and_a_row_that_kills_it_is_one_error_row(
+    tmp_path: Path, workers: int
+) -> None:
+    lines = [*texts(FEW_ROWS), "this must kill it", f"this one only once {tmp_path / 'mark'}", "is nan"]
     tally = go(tmp_path, lines, load, workers)
     assert (tally.done, tally.failed) == (len(lines), 2)
     found = dict(iter_explanations(tmp_path / "run"))
     errors = sorted(message for message in found.values() if isinstance(message, str))
     assert errors[0].startswith(f"NonFiniteError: line {len(lines)}")
-    assert f"line {FEW + 1}: the process that explained it died 2 times (signal 9, SIGKILL)" in errors[1]
-    assert sorted(e.text for e in found.values() if isinstance(e, Explanation)) == sorted([*lines[:FEW], lines[-2]])
+    cause = "the worker that explained it crashed 2 times (signal 9, SIGKILL), possibly out of memory. Lower --workers"
+    assert f"line {FEW_ROWS + 1}: {cause}" in errors[1]
+    assert sorted(e.text for e in found.values() if isinstance(e, Explanation)) == sorted(
+        [*lines[:FEW_ROWS], lines[-2]]
+    )
 
 
-def test_what_loading_meets_in_a_process_ends_the_run(tmp_path: Path) -> None:
+def test_an_error_of_loading_in_a_worker_ends_the_run(tmp_path: Path) -> None:
     with pytest.raises(ModelError, match="not here"):
-        go(tmp_path, texts(FEW), refuse)
+        go(tmp_path, texts(FEW_ROWS), refuse)
     with pytest.raises(DeviceError, match=r"die while they load the model \(exit code 3\)"):
-        go(tmp_path, texts(FEW), die, workers=2)
+        go(tmp_path, texts(FEW_ROWS), die, workers=2)
 
 
-def test_few_rows_are_explained_here(tmp_path: Path) -> None:
-    assert go(tmp_path, texts(FEW - 1), die, workers=None).done == FEW - 1
+def test_few_rows_are_explained_in_this_process(tmp_path: Path) -> None:
+    assert go(tmp_path, texts(FEW_ROWS - 1), die, workers=None).done == FEW_ROWS - 1
 
 
-# --- products -----------------------------------------------------------------------------------------------------
+@pytest.mark.parametrize("workers", [MOST_WORKERS_PER_CORE * available_cores() + 1, 10**6, 10**30])
+def test_more_workers_than_the_machine_can_use_are_refused(workers: int) -> None:
+    most = MOST_WORKERS_PER_CORE * available_cores()
+    with pytest.raises(UsageError, match=rf"--workers {workers}: this machine has .* Use at most {most} workers"):
+        plan_workers(StandIn(), workers)  # type: ignore[arg-type]
+    assert plan_workers(StandIn(), most).workers == most  # type: ignore[arg-type]
 
 
-def amd(monkeypatch: pytest.MonkeyPatch, folder: Path) -> None:
-    file = folder / "cpuinfo"
-    file.write_text("vendor_id : AuthenticAMD\n", encoding="utf-8")
-    monkeypatch.setattr(products, "_CPUINFO", file)
-    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: "AVX512")
+def test_workers_share_the_threads(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(processes, "available_cores", lambda: 8)
+    monkeypatch.setattr(memory, "free_memory", lambda _: 3 * WORKER_BYTES)
 
+    def plan(workers: int | None = None, **runtime: Any) -> tuple[int, int]:
+        found = plan_workers(StandIn({"runtime": runtime}), workers)  # type: ignore[arg-type]
+        return found.workers, found.threads
 
-def test_fast_products_are_products_and_end_with_their_block(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    amd(monkeypatch, tmp_path)
-    calls: list[torch.Size] = []
-    real = products._linear
-    monkeypatch.setattr(products, "_linear", lambda x, w, b: calls.append(x.shape) or real(x, w, b))
-    if not torch.backends.mkldnn.is_available():
-        pytest.skip("this PyTorch has no oneDNN")
-    generator = torch.Generator().manual_seed(1)
-    x, w, b = (torch.randn(*shape, generator=generator) for shape in ((40, 30), (20, 30), (20,)))
-    strided = torch.randn(80, 30, generator=generator)[::2]
-
-    def everything(x: torch.Tensor) -> list[np.ndarray]:
-        x = x.clone().requires_grad_()
-        y = torch.tanh(torch.nn.functional.linear(x, w, b)) @ w
-        (first,) = torch.autograd.grad(y.square().sum(), x, create_graph=True)
-        (second,) = torch.autograd.grad(first.square().sum(), x)
-        others = [strided @ w.t(), x[:1] @ w.t(), torch.addmm(b, x, w.t(), beta=0.5), x[:0] @ w.t()]
-        return [one.detach().double().numpy() for one in (y, first, second, *others)]
-
-    plain = everything(x)
-    with products.fast_products() as taken:
-        assert taken
-        calls.clear()
-        fast, double = everything(x), x.double() @ w.double().t()
-    assert torch.Size([40, 30]) in calls
-    calls.clear()
-    for one, other in zip(plain, fast, strict=True):
-        np.testing.assert_allclose(one, other, rtol=0, atol=2e-6 * max(1.0, np.abs(one).max(initial=0)))
-    assert double.dtype == torch.float64
-    everything(x)
-    assert calls == []
-
-
-def test_products_that_do_not_pay_or_are_not_exact_are_left_alone(
-    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    amd(monkeypatch, tmp_path)
-    assert products.pays() == torch.backends.mkldnn.is_available()
-    monkeypatch.setattr(products, "_linear", lambda x, w, _: (x.bfloat16() @ w.bfloat16().t()).float())
-    assert not products.pays()
-    monkeypatch.undo()
-    monkeypatch.setattr(products, "_CPUINFO", tmp_path / "none")
-    assert not products.pays()
+    assert plan() == (3, 2)  # as many as memory allows
+    assert plan(threads=2) == (2, 1)
+    assert plan(1) == (1, 8)
+    assert plan(5) == (5, 1)
+    assert plan(threads=100) == (3, 33)
+    monkeypatch.setattr(memory, "free_memory", lambda _: 100 * WORKER_BYTES)
+    assert plan() == (8, 1)
 
 
 KERNELS = """
 import ctypes, json, sys
 from ihcli.config import RunConfig
-from ihcli.corpus.processes import keep_few_kernels, loaded
+from ihcli.corpus.processes import keep_few_kernels, load_explainer
 from ihcli.errors import ModelError
 
 assert "torch" not in sys.modules  # it reads the setting once
@@ -138,7 +120,7 @@ if sys.argv[1] == "command":
     keep_few_kernels()
 else:  # a worker, here one whose model is another
     try:
-        loaded(RunConfig(), 1, "")
+        load_explainer(RunConfig(), 1, "")
     except ModelError:
         pass
 

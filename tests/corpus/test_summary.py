@@ -1,41 +1,33 @@
-"""Aggregates of a store, against sums taken the slow way, and the figure's numbers read back."""
+"""Tables of a summary, against sums over all occurrences that share no code with it."""
 
-import csv
 import dataclasses
-import json
 from collections import defaultdict
-from collections.abc import Sequence
 from itertools import combinations
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from corpora import StandIn, stored
-from typer.testing import CliRunner
+from opinions import TEXTS, Opinionated
 
-from ihcli.cli.app import app
 from ihcli.corpus import iter_explanations
-from ihcli.corpus.summary import ALL, Choice, Summary, summarize
-from ihcli.corpus.summary_figure import alternative_text, draw
-from ihcli.corpus.sums import RUNS, Sums
+from ihcli.corpus.summary import Summary
+from ihcli.corpus.summary import summarize as summarize_with
+from ihcli.corpus.summary_counts import ALL, STOP_WORDS, SummaryOptions
 from ihcli.errors import ResultError
-from ihcli.results import Explanation, Prediction, Target
+from ihcli.results import Explanation
 
-TEXTS = [
-    "this is not a bad film", "a bad film", "the film was bad bad", "never a dull day , bad film", "good", "is nan",
-    "it was n't good", "it is good", "a slow good one", "Not good , never bad",
-]  # fmt: skip
+EVERYTHING = SummaryOptions(punctuation=True, stop_words=frozenset())
 
 
-class Opinionated(StandIn):
-    """Predicts NEGATIVE for texts of an odd number of words, and explains that label."""
+def summarize(store: Path, options: SummaryOptions = EVERYTHING, **more: Any) -> Summary:
+    """The summary in which every unit counts."""
+    return summarize_with(store, options, **more)
 
-    def one(self, text: str, pair: str | None) -> Explanation | Exception:
-        found = super().one(text, pair)
-        if isinstance(found, Exception) or len(text.split()) % 2 == 0:
-            return found
-        prediction = Prediction("NEGATIVE", 0, {"NEGATIVE": 0.8, "POSITIVE": 0.2})
-        return dataclasses.replace(found, prediction=prediction, target=Target("NEGATIVE", 0, "logit"))
+
+def every(**options: Any) -> SummaryOptions:
+    return dataclasses.replace(EVERYTHING, **options)
 
 
 @pytest.fixture(scope="module")
@@ -81,9 +73,9 @@ def test_pairs_come_strongest_first_in_the_order_asked_for(store: Path) -> None:
     assert [p.magnitude for p in ours] == sorted((p.magnitude for p in ours), reverse=True)
     assert max(p.count for p in ours) > 1
     for by, measure in (("count", lambda p: p.count), ("mean", lambda p: abs(p.mean))):
-        some = [p for p in summarize(store, Choice(top=3, by=by)).pairs if p.prediction == ALL]  # type: ignore[arg-type]
+        some = [p for p in summarize(store, every(top=3, by=by)).pairs if p.prediction == ALL]  # type: ignore[arg-type]
         assert [measure(p) for p in some] == sorted((measure(p) for p in ours), reverse=True)[:3]
-    assert all(p.count > 1 for p in summarize(store, Choice(min_count=2)).pairs)
+    assert all(p.count > 1 for p in summarize(store, every(min_count=2)).pairs)
 
 
 def test_a_pair_is_written_in_the_order_in_which_it_stands_more_often(tmp_path: Path) -> None:
@@ -135,15 +127,25 @@ def test_a_negator_reaches_three_words_up_to_punctuation(store: Path) -> None:
 
 def test_other_languages_name_their_negators(tmp_path: Path) -> None:
     made = stored(tmp_path, ["das ist nicht gut", "kein Film"])
-    found = summarize(made, Choice(negators=("nicht", "kein"))).negations
+    found = summarize(made, every(negators=("nicht", "kein"))).negations
     assert {(n.negator, n.word) for n in found} == {("nicht", "gut"), ("kein", "film")}
 
 
-def test_punctuation_can_be_left_out(store: Path) -> None:
-    assert "," in {w.word for w in summarize(store).words}
-    without = summarize(store, Choice(punctuation=False))
-    assert "," not in {w.word for w in without.words} | {word for p in without.pairs for word in p.words}
-    assert of(without, ALL).items() <= of(summarize(store), ALL).items()
+def test_punctuation_and_function_words_are_not_counted_unless_asked_for(store: Path) -> None:
+    def words(summary: Summary) -> set[str]:
+        rows = [*summary.words, *summary.negations]
+        return {one.word for one in rows} | {word for pair in summary.pairs for word in pair.words}
+
+    assert {",", "a", "the"} <= words(summarize(store))
+    plain = summarize_with(store)
+    assert words(plain) == words(summarize(store)) - {","} - STOP_WORDS
+    assert {"not", "never", "n't"} <= words(plain)  # negators always count
+    assert plain.not_counted == "Not counted: punctuation and stop words."
+    assert of(plain, ALL).items() <= of(summarize(store), ALL).items()  # what counts has the same numbers
+    assert "," not in words(summarize(store, every(punctuation=False)))
+    assert words(summarize(store, every(stop_words=frozenset({"film"})))) == words(summarize(store)) - {"film"}
+    assert words(summarize(store, every(stop_words=frozenset({"not"})))) == words(summarize(store))
+    assert summarize(store).not_counted == ""
 
 
 def test_an_entry_that_was_not_computed_is_no_occurrence(tmp_path: Path) -> None:
@@ -187,32 +189,12 @@ def test_two_labels_that_may_hold_together_are_not_turned(tmp_path: Path) -> Non
 
 
 def test_what_does_not_fit_memory_is_summed_on_disk_with_the_same_result(store: Path) -> None:
-    whole, piecewise = summarize(store), summarize(store, limit=16)
+    whole, piecewise = summarize(store), summarize(store, most_keys=16)
     assert of(piecewise, ALL).keys() == of(whole, ALL).keys()
     for pair, values in of(whole, ALL).items():
         np.testing.assert_allclose(of(piecewise, ALL)[pair], values, rtol=1e-12)
     assert [w.word for w in piecewise.words] == [w.word for w in whole.words]
     assert [w.partner for w in piecewise.words] == [w.partner for w in whole.words]
-
-
-@pytest.mark.parametrize("limit", [8, 50, 10_000])
-def test_sums_by_key_are_exact_however_little_memory_there_is(tmp_path: Path, limit: int) -> None:
-    rng = np.random.default_rng(0)
-    sums, expected = Sums(2, tmp_path, limit), defaultdict(lambda: np.zeros(2))
-    for _ in range(100):
-        keys = rng.integers(0, 100, 30).astype(np.uint64)
-        keys[0] = np.uint64(2**64 - 1)
-        values = rng.integers(-9, 9, (30, 2)).astype(float)
-        sums.add(keys, values)
-        for key, value in zip(keys.tolist(), values, strict=True):
-            expected[key] += value
-    blocks = list(sums.results())
-    found = {int(k): v for keys, values in blocks for k, v in zip(keys, values, strict=True)}
-    assert sum(len(keys) for keys, _ in blocks) == len(found)  # every key once
-    assert found.keys() == expected.keys()
-    for key, value in expected.items():
-        np.testing.assert_array_equal(found[key], value)
-    assert 0 < len(list(tmp_path.iterdir())) < 2 * RUNS if limit < 100 else not list(tmp_path.iterdir())
 
 
 def test_a_store_without_explanations_is_said_to_be_one(tmp_path: Path) -> None:
@@ -221,43 +203,17 @@ def test_a_store_without_explanations_is_said_to_be_one(tmp_path: Path) -> None:
         summarize(made)
 
 
-# --- the command and the figure -----------------------------------------------------------------------------------
+def test_the_label_that_positive_numbers_speak_for_is_named(store: Path, tmp_path: Path) -> None:
+    assert summarize(store).meaning_of_sign == ("Positive numbers speak for POSITIVE, whichever label was predicted.")
+    several = summarize(stored(tmp_path, ["a bad film"], Tagger()))
+    assert several.meaning_of_sign == "Positive numbers speak for the explained label of each text."
 
 
-def test_the_command_writes_tables_and_a_figure_beside_the_store(store: Path, tmp_path: Path) -> None:
-    ran = CliRunner().invoke(app, ["summarize", str(store), "-o", str(tmp_path), "--figure", "svg"])
-    assert ran.exit_code == 0, ran.output
-    assert "9 texts explained, 1 failed. Positive numbers speak for POSITIVE." in ran.stdout
-    assert sorted(p.name for p in tmp_path.iterdir()) == ["negation.csv", "pairs.csv", "summary.svg", "words.csv"]
-    rows = list(csv.DictReader((tmp_path / "pairs.csv").read_text(encoding="utf-8").splitlines()))
-    summary = summarize(store)
-    assert [float(row["mean"]) for row in rows] == [p.mean for p in summary.pairs]
-    negation = list(csv.DictReader((tmp_path / "negation.csv").read_text(encoding="utf-8").splitlines()))
-    assert {row["turns"] for row in negation if row["word"] == "day"} == {""}
-    assert {row["turns"] for row in negation} <= {"yes", "no", ""}
-    ran = CliRunner().invoke(app, ["summarize", str(store), "--json", "--top", "2"])
-    document = json.loads(ran.stdout)
-    assert [row["prediction"] for row in document["pairs"]] == [label for label in summary.labels for _ in range(2)]
-    assert not Path(f"{store}-summary").exists()
-    assert CliRunner().invoke(app, ["summarize", str(store), "-o", str(store / "x")]).exit_code == 2
-
-
-def gids(figure: object, start: str) -> Sequence[object]:
-    return [one for one in figure.findobj() if str(one.get_gid() or "").startswith(start)]  # type: ignore[attr-defined]
-
-
-def test_the_figure_draws_the_numbers_of_the_tables(store: Path) -> None:
-    summary = summarize(store)
-    figure = draw(summary, heading="corpus")
-    panels = {axes.get_label(): axes for axes in figure.axes}
-    positive = [p for p in summary.pairs if p.prediction == "POSITIVE"][:12]
-    bars = [bar.get_width() for bar in panels["Strongest pairs where POSITIVE is predicted"].patches]
-    assert bars == [p.magnitude for p in positive]
-    words = [w for w in summary.words if w.prediction == ALL][:12]
-    labels = [label.get_text() for label in panels["Most interacting words"].get_yticklabels()]
-    assert labels == [w.word for w in words]
-    turned = [n for n in summary.negations if n.prediction == ALL and n.ig_elsewhere is not None]
-    assert len(gids(figure, "turn ")) == len(turned)
-    assert [float(one.get_xdata()[0]) for one in gids(figure, "after ")] == [n.ig for n in turned]  # type: ignore[attr-defined]
-    assert [float(one.get_xdata()[0]) for one in gids(figure, "elsewhere ")] == [n.ig_elsewhere for n in turned]  # type: ignore[attr-defined]
-    assert "9 texts" in alternative_text(summary)
+def test_the_first_rows_are_those_of_each_label(store: Path) -> None:
+    summary, first = summarize(store), summarize(store).first(2)
+    for label in summary.labels:
+        for whole, rows in ((summary.pairs, first.pairs), (summary.words, first.words)):
+            assert [r for r in rows if r.prediction == label] == [r for r in whole if r.prediction == label][:2]
+    assert dataclasses.replace(first, pairs=(), words=(), negations=()) == dataclasses.replace(
+        summary, pairs=(), words=(), negations=()
+    )

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from ihcli.corpus.processes import loaded
+from ihcli.corpus.processes import load_explainer
 
 CONFIG = {"attribution": {"tolerance": 0.1}, "runtime": {"threads": 1}}
 
@@ -34,17 +34,17 @@ class Mortal:
 
 
 def load(config: Any, threads: int, weights: str) -> Mortal:
-    return Mortal(loaded(config, threads, weights), Path(os.environ["MARK"]))
+    return Mortal(load_explainer(config, threads, weights), Path(os.environ["MARK"]))
 
 
 def main(source: str, out: str, mark: str) -> None:
     os.environ["MARK"] = mark  # before Ray starts: its workers inherit it
     from ihcli.corpus.cluster import RayEngine
-    from ihcli.corpus.running import Job, run
+    from ihcli.corpus.running import BatchJob, run
     from ihcli.pipeline import Explainer
 
     explainer = Explainer(CONFIG)
-    tally = run(Job(source, Path(out)), explainer, RayEngine(explainer, 2, load))
+    tally = run(BatchJob(source, Path(out)), explainer, RayEngine(explainer, 2, load))
     print(tally.done, tally.failed)  # noqa: T201  (the test reads it)
 
 

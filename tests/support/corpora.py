@@ -10,7 +10,7 @@ import torch
 from explanations import make_explanation
 
 from ihcli.config import RunConfig
-from ihcli.corpus.running import Job, run
+from ihcli.corpus.running import BatchJob, Tally, run
 from ihcli.errors import NonFiniteError, TextTooLongError
 from ihcli.results import Explanation, ModelInfo
 
@@ -68,9 +68,31 @@ def texts(count: int) -> list[str]:
     return [" ".join(words[: 1 + k % 9]) + f" {k}" for k in range(count)]
 
 
+def written(path: Path, lines: Sequence[str]) -> Path:
+    """A file with a text a line."""
+    path.write_text("\n".join(lines) + "\n", encoding="utf-8")
+    return path
+
+
+def go(source: Path, out: Path, explainer: StandIn | None = None, **more: Any) -> Tally:
+    """Explain a file into a store."""
+    return run(BatchJob(str(source), out, **more), explainer or StandIn())  # type: ignore[arg-type]
+
+
 def stored(folder: Path, lines: Sequence[str], explainer: StandIn | None = None, **more: Any) -> Path:
     """A store of the texts, made by the stand-in."""
-    source = folder / "in.txt"
-    source.write_text("\n".join(lines) + "\n", encoding="utf-8")
-    run(Job(str(source), folder / "run", **more), explainer or StandIn())  # type: ignore[arg-type]
+    go(written(folder / "in.txt", lines), folder / "run", explainer, **more)
     return folder / "run"
+
+
+SHARDED = [f"text number {k}" for k in range(9)] + ["is nan", "again", "again"]
+
+
+def shards(folder: Path, count: int = 3) -> list[Path]:
+    """The stores of all shards of `SHARDED`."""
+    made = []
+    for k in range(1, count + 1):
+        own = folder / f"shard{k}"
+        own.mkdir()
+        made.append(stored(own, SHARDED, shard=(k, count)))
+    return made

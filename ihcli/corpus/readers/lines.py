@@ -1,7 +1,10 @@
-"""Formats of a row a line: plain text, and JSON."""
+r"""Formats with one row in each line: plain text, and JSON lines.
 
-import codecs
+A line ends at `\n`, `\r\n` or `\r`, and nowhere else.
+"""
+
 import json
+import re
 from collections.abc import Generator, Iterator, Mapping
 from typing import IO, Any
 
@@ -12,100 +15,103 @@ from ihcli.corpus.readers.rows import (
     TEXT_OPTION,
     Columns,
     Row,
-    checked,
-    decoded,
-    encodable,
-    no_column,
-    scalar,
+    checked_row,
+    decode,
+    id_text,
+    is_encodable,
+    missing_column,
 )
 from ihcli.errors import InputError
+from ihcli.text_lines import other_encoding
 
-_BOM = codecs.BOM_UTF8
-_OTHER_MARKS = {
-    codecs.BOM_UTF32_LE: "UTF-32",  # begins as UTF-16's does
-    codecs.BOM_UTF32_BE: "UTF-32",
-    codecs.BOM_UTF16_LE: "UTF-16",
-    codecs.BOM_UTF16_BE: "UTF-16",
-}
+_BYTE_ORDER_MARK = b"\xef\xbb\xbf"
+# A program that translates \n to \r\n twice writes \r\r\n, which is one line end.
+_LINE_END = re.compile(rb"\r?\r?\n|\r")
 
 
-def lines(source: str, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
-    """Each line and its number, without its end; a line that is too long is cut, but stays too long.
+def numbered_lines(source: str, stream: IO[bytes]) -> Iterator[tuple[int, bytes]]:
+    r"""Each line with its number; its end is `\n`, or `\r` where the file has a single `\r`.
 
-    Raises `InputError` for a file of UTF-16 or UTF-32, none of whose lines is what it seems.
+    A line of more than `LONGEST_LINE` bytes is cut, but stays longer than that.  Raises `InputError` for a file in
+    UTF-16 or UTF-32.
     """
-    number, longest = 0, rows.LONGEST_LINE
-    while line := stream.readline(longest + 2):
-        number += 1
-        if number == 1:
-            _require_utf8(source, line)
-            line = line.removeprefix(_BOM)
-        whole = line.endswith(b"\n")
-        while not whole and (rest := stream.readline(longest)):
-            whole = rest.endswith(b"\n")
-        yield number, line.removesuffix(b"\n").rstrip(b"\r")
+    number, rest, longest = 0, b"", rows.LONGEST_LINE
+    while block := stream.readline(longest + 2):
+        if block.endswith(b"\r"):  # the limit may lie within \r\n
+            block += stream.readline(1)
+        if number == 0 and not rest:
+            block = _without_byte_order_mark(source, block)
+        content, position = rest + block, 0
+        for end in _LINE_END.finditer(content):
+            number += 1
+            yield number, content[position : end.start()] + end[0][-1:]
+            position = end.end()
+        rest = content[position:][: longest + 1]
+    if rest:
+        yield number + 1, rest + b"\n"
 
 
-def _require_utf8(source: str, start: bytes) -> None:
-    found = next((name for mark, name in _OTHER_MARKS.items() if start.startswith(mark)), None)
-    if found is not None:
-        message = f"{source}: is {found}, and must be UTF-8. Convert it: `iconv -f {found} -t UTF-8`."
+def _without_byte_order_mark(source: str, start: bytes) -> bytes:
+    encoding = other_encoding(start)
+    if encoding is not None:
+        message = f"{source}: is {encoding}, and must be UTF-8. Convert it: `iconv -f {encoding} -t UTF-8`."
         raise InputError(message)
+    return start.removeprefix(_BYTE_ORDER_MARK)
 
 
-def texts(source: str, stream: IO[bytes], _: Columns) -> Generator[Row]:
-    """A text a line."""
-    for number, line in lines(source, stream):
-        text, problem = decoded(line, f"line {number}")
-        yield checked(Row(number, number, None, text, None, problem))
+def text_rows(source: str, stream: IO[bytes], _: Columns) -> Generator[Row]:
+    """One text in each line."""
+    for number, line in numbered_lines(source, stream):
+        text, problem = decode(line[:-1], f"line {number}")
+        yield checked_row(Row(number, number, None, text, None, problem))
 
 
-def objects(source: str, stream: IO[bytes], columns: Columns) -> Generator[Row]:
-    """A JSON object a line, or without columns a JSON string."""
+def json_rows(source: str, stream: IO[bytes], columns: Columns) -> Generator[Row]:
+    """One JSON object in each line, or one JSON string where no column is named."""
     key = columns.text or "text"
-    asked = False
-    for number, line in lines(source, stream):
+    columns_checked = False
+    for number, line in numbered_lines(source, stream):
         where = f"line {number}"
-        content, problem = decoded(line, where)
-        found: Any = None
+        content, problem = decode(line[:-1], where)
+        values: Mapping[str, Any] | None = None
         if problem is None and content.strip():
-            found, problem = _parsed(content, where, columns)
-        if problem is not None or found is None:
-            yield checked(Row(number, number, None, content.strip(), None, problem))
+            values, problem = _parse(content, where, columns)
+        if problem is not None or values is None:
+            yield checked_row(Row(number, number, None, content.strip(), None, problem))
             continue
-        if not asked:  # as a rule the option is wrong, not the first object
-            asked = True
+        if not columns_checked:  # a key that the first object lacks is most likely a wrong option
+            columns_checked = True
             for name, option in ((key, TEXT_OPTION), (columns.pair, PAIR_OPTION), (columns.id, ID_OPTION)):
-                if name is not None and name not in found:
-                    raise no_column(source, name, list(found), option)
-        yield checked(_from_mapping(number, found, columns, content))
+                if name is not None and name not in values:
+                    raise missing_column(source, name, list(values), option)
+        yield checked_row(_from_object(number, values, columns, content))
 
 
-def _parsed(content: str, where: str, columns: Columns) -> tuple[Mapping[str, Any] | None, str | None]:
-    """The object of a line, or what is wrong with it."""
+def _parse(content: str, where: str, columns: Columns) -> tuple[Mapping[str, Any] | None, str | None]:
+    """The object in a line, or the problem with the line."""
     key = columns.text or "text"
     try:
-        found = json.loads(content)
+        value = json.loads(content)
     except (ValueError, RecursionError) as error:
         return None, f"{where} is not JSON ({error}). Each line is one object with the key {key!r}."
-    if isinstance(found, str) and columns == Columns():
-        return {key: found}, None
-    if not isinstance(found, Mapping):
-        return None, f"{where} is {type(found).__name__}, not an object with the key {key!r}."
-    return found, None
+    if isinstance(value, str) and columns == Columns():
+        return {key: value}, None
+    if not isinstance(value, Mapping):
+        return None, f"{where} is {type(value).__name__}, not an object with the key {key!r}."
+    return value, None
 
 
-def _from_mapping(number: int, found: Mapping[str, Any], columns: Columns, content: str) -> Row:
+def _from_object(number: int, values: Mapping[str, Any], columns: Columns, content: str) -> Row:
     key = columns.text or "text"
-    name = None if columns.id is None else scalar(found.get(columns.id))
+    name = None if columns.id is None else id_text(values.get(columns.id))
     for column in (key, columns.pair):
-        value = None if column is None else found.get(column)
+        value = None if column is None else values.get(column)
         if column is not None and not isinstance(value, str):
-            state = "missing" if column not in found else "null" if value is None else type(value).__name__
+            state = "missing" if column not in values else "null" if value is None else type(value).__name__
             problem = f"line {number}: the key {column!r} is {state}; it must be text."
             return Row(number, number, name, content, None, problem)
-    text, pair = str(found[key]), None if columns.pair is None else str(found[columns.pair])
-    if not all(encodable(one) for one in (text, pair, name) if one is not None):
-        problem = f"line {number}: holds half of a surrogate pair (\\ud800 to \\udfff), which is no character."
+    text, pair = str(values[key]), None if columns.pair is None else str(values[columns.pair])
+    if not all(is_encodable(one) for one in (text, pair, name) if one is not None):
+        problem = f"line {number}: holds a lone surrogate (\\ud800 to \\udfff), which is no character."
         return Row(number, number, name, text, None, problem)
     return Row(number, number, name, text, pair, None)

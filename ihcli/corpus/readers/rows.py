@@ -1,4 +1,4 @@
-"""What a row is, and what every format asks of one."""
+"""One row of an input, and the checks that all formats share."""
 
 import json
 from collections.abc import Callable, Generator, Iterator, Sequence
@@ -9,14 +9,14 @@ from typing import Any
 from ihcli.errors import InputError
 
 LONGEST_LINE = 1 << 24
-"""Bytes of one line; a longer one is no text that any model reads."""
+"""Bytes of the longest line that is read; no model reads a text that long."""
 TEXT_OPTION, PAIR_OPTION, ID_OPTION = OPTIONS = ("--text-column", "--pair-column", "--id-column")
-_SHOWN = 12
+_MOST_NAMED = 12
 
 
 @dataclass(frozen=True, slots=True)
 class Columns:
-    """Where text, pair and id stand: names of columns, or positions from 1 without a header."""
+    """The columns of text, pair and id: names, or without a header positions counted from 1."""
 
     text: str | None = None
     pair: str | None = None
@@ -26,26 +26,29 @@ class Columns:
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One row: its number from 1, the line it starts on where the file has lines, its texts, or what is wrong."""
+    """One row of the input, or the reason why it cannot be read."""
 
     number: int
+    """Position in the input, counted from 1."""
     line: int | None
+    """The line on which the row starts; None for a format without lines."""
     id: str | None
     text: str
     text_pair: str | None = None
     problem: str | None = None
+    """Why the row cannot be explained; None for a row that was read."""
 
     @property
     def place(self) -> str:
-        """The row as a user finds it."""
+        """The row as a user finds it: `line 7`, or `row 7` in a format without lines."""
         return f"row {self.number}" if self.line is None else f"line {self.line}"
 
 
-class Rows(Iterator[Row]):
-    """A stream of rows; whoever does not read it to its end closes it."""
+class RowStream(Iterator[Row]):
+    """A stream of rows; close it when it is not read to its end."""
 
     def __init__(self, rows: Generator[Row], close: Callable[[], None]) -> None:
-        """Read the first row now, so that a missing column is an error before anything is written."""
+        """Read the first row at once, so that a missing column is an error before anything is written."""
         self._generator, self._close = rows, close
         try:
             self._rows = chain([first] if (first := next(rows, None)) is not None else [], rows)
@@ -63,13 +66,13 @@ class Rows(Iterator[Row]):
         self._close()
 
 
-def checked(row: Row) -> Row:
-    """The row, in characters that can be written; a text without words is its problem."""
+def checked_row(row: Row) -> Row:
+    """The row with lone surrogates as escapes; a text without words becomes its problem."""
     row = replace(
         row,
-        id=None if row.id is None else _written(row.id),
-        text=_written(row.text),
-        text_pair=None if row.text_pair is None else _written(row.text_pair),
+        id=None if row.id is None else _escape_surrogates(row.id),
+        text=_escape_surrogates(row.text),
+        text_pair=None if row.text_pair is None else _escape_surrogates(row.text_pair),
     )
     if row.problem is not None:
         return row
@@ -80,37 +83,35 @@ def checked(row: Row) -> Row:
     return row
 
 
-def _written(text: str) -> str:
-    """Half of a surrogate pair, which no file can hold, as its escape."""
+def _escape_surrogates(text: str) -> str:
     return text.encode("utf-8", "backslashreplace").decode("utf-8")
 
 
-def decoded(content: bytes, where: str) -> tuple[str, str | None]:
-    """The text of a line, and what is wrong with it."""
+def decode(content: bytes, where: str) -> tuple[str, str | None]:
+    """The text of a line, and the problem with it or None."""
     if len(content) > LONGEST_LINE:
         return "", too_long(where)
     try:
         return content.decode("utf-8"), None
     except UnicodeDecodeError as error:
-        shown = content.decode("utf-8", "backslashreplace")
-        return shown, not_utf8(where, content[error.start], error.start)
+        return content.decode("utf-8", "backslashreplace"), not_utf8(where, content[error.start], error.start)
 
 
 def too_long(where: str) -> str:
-    """The problem of a line beyond `LONGEST_LINE`."""
-    return f"{where} is longer than {LONGEST_LINE >> 20} MB. No model reads a text that long: cut it."
+    """The problem of a line of more than `LONGEST_LINE` bytes."""
+    return f"{where} is longer than {LONGEST_LINE >> 20} MB. No model reads a text that long: shorten it."
 
 
-def not_utf8(where: str, value: int, at: int) -> str:
-    """The problem of bytes that are no UTF-8."""
+def not_utf8(where: str, value: int, position: int) -> str:
+    """The problem of a line that is not UTF-8."""
     return (
-        f"{where} is not UTF-8: byte {at} is 0x{value:02x}. Convert the file, for example with "
+        f"{where} is not UTF-8: byte {position} is 0x{value:02x}. Convert the file, for example with "
         "`iconv -f LATIN1 -t UTF-8`."
     )
 
 
-def encodable(text: str) -> bool:
-    """Whether it has no half of a surrogate pair."""
+def is_encodable(text: str) -> bool:
+    """Whether the text has no lone surrogate."""
     try:
         text.encode("utf-8")
     except UnicodeEncodeError:
@@ -118,8 +119,8 @@ def encodable(text: str) -> bool:
     return True
 
 
-def scalar(value: Any) -> str | None:
-    """An id of any kind as text."""
+def id_text(value: Any) -> str | None:
+    """An id of any type as text."""
     if value is None:
         return None
     if isinstance(value, bytes):
@@ -127,30 +128,33 @@ def scalar(value: Any) -> str | None:
     return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
 
 
-def no_column(source: str, wanted: str, there: Sequence[str], option: str, hint: str = "") -> InputError:
-    """The error of an option that names no column."""
-    listed = ", ".join(there[:_SHOWN]) + (", …" if len(there) > _SHOWN else "")
+def missing_column(source: str, wanted: str, names: Sequence[str], option: str, hint: str = "") -> InputError:
+    """The error for an option that names no column of the input."""
+    listed = ", ".join(names[:_MOST_NAMED]) + (", …" if len(names) > _MOST_NAMED else "")
     return InputError(f"{source}: has no column {wanted!r}; it has {listed}. Name one of them with {option}.{hint}")
 
 
-def places(source: str, header: Sequence[str] | None, width: int, columns: Columns) -> list[int]:
-    """Positions of text, pair (-1 for none) and id (-1); raises `InputError`."""
+def column_positions(source: str, header: Sequence[str] | None, width: int, columns: Columns) -> list[int]:
+    """Positions of text, pair and id among `width` columns, -1 for a column that is not asked for.
+
+    Raises `InputError`.
+    """
     names = [str(k) for k in range(1, width + 1)] if header is None else header
-    wanted = columns.text
-    if wanted is None:
+    text = columns.text
+    if text is None:
         if "text" not in names and len(names) != 1:
-            raise no_column(source, "text", names, TEXT_OPTION)
-        wanted = "text" if "text" in names else names[0]
-    found = []
-    for name, option in zip((wanted, columns.pair, columns.id), OPTIONS, strict=True):
+            raise missing_column(source, "text", names, TEXT_OPTION)
+        text = "text" if "text" in names else names[0]
+    positions = []
+    for name, option in zip((text, columns.pair, columns.id), OPTIONS, strict=True):
         if name is None:
-            found.append(-1)
+            positions.append(-1)
         elif name in names:
             if names.count(name) > 1:
-                message = f"{source}: has {names.count(name)} columns {name!r}, so {option} names none. Rename one."
+                message = f"{source}: has {names.count(name)} columns {name!r}; {option} is ambiguous. Rename one."
                 raise InputError(message)
-            found.append(names.index(name))
+            positions.append(names.index(name))
         else:
             hint = "" if header is not None or name.isdigit() else " Without a header columns are numbers from 1."
-            raise no_column(source, name, names, option, hint)
-    return found
+            raise missing_column(source, name, names, option, hint)
+    return positions

@@ -1,4 +1,4 @@
-"""A run that is killed at random moments and given again, and the program that does so at the size of a corpus."""
+"""A run that is killed at random moments and continued, and the study that does so at the size of a corpus."""
 
 import dataclasses
 import json
@@ -11,11 +11,12 @@ from corpora import stored, texts
 
 from ihcli.corpus import iter_explanations
 from ihcli.corpus.readers import Columns
-from ihcli.corpus.store import parts_of, read_index
+from ihcli.corpus.store_parts import list_parts
+from ihcli.corpus.store_reading import ReadOnlyStore
 from ihcli.errors import InputError
 from ihcli.results import Explanation
-from tests.studies import corpus as benchmark
-from tests.studies.corpus import difference, measure, sample, survive
+from tests.studies import corpus as study
+from tests.studies.corpus import difference, measure, run_with_kills, sample
 
 SUPPORT = Path(__file__).parents[1] / "support"
 KILLS = 6
@@ -29,37 +30,39 @@ def test_a_run_killed_at_random_moments_ends_as_one_that_was_not(
     whole = stored(tmp_path, lines)
     killed = tmp_path / "killed"
     command = [sys.executable, str(SUPPORT / "killed_run.py"), str(tmp_path / "in.txt"), str(killed)]
-    done = survive(command, KILLS, (0.3, 2.5), 0, tmp_path / "log")  # undisturbed it takes 8 s and its start
+    done = run_with_kills(command, killed, KILLS, (0.0, 1.2), 0, tmp_path / "log")  # undisturbed it writes for 8 s
     assert len(done) == KILLS, (tmp_path / "log").read_text(encoding="utf-8")
-    assert len(parts_of(killed)) > 1
+    assert len(list_parts(killed)) > 1
     found, expected = (list(iter_explanations(store)) for store in (killed, whole))
     assert len(found) == len(expected) == len(lines)
     assert {n: f if isinstance(f, str) else f.to_json() for n, f in found} == {
         n: f if isinstance(f, str) else f.to_json() for n, f in expected
     }
-    assert read_index(killed).damaged == []
-    left = [path.name for path in killed.rglob("*") if ".writing-" in path.name]
-    assert left == []
+    assert ReadOnlyStore(killed).index.damaged == {}
+    assert [path.name for path in killed.rglob("*") if path.name.startswith(".ih-")] == []
 
 
 def test_a_command_that_ends_before_it_is_killed_was_not_killed(tmp_path: Path) -> None:
     command = [sys.executable, "-c", "import sys; sys.exit(3)"]
-    assert survive(command, 4, (30.0, 40.0), 0, tmp_path / "log") == []
+    assert run_with_kills(command, tmp_path / "run", 4, (30.0, 40.0), 0, tmp_path / "log") == []
 
 
-def test_the_program_measures_a_run_and_then_kills_another(
+def test_the_study_measures_a_run_and_then_kills_another(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("PYTHONPATH", str(SUPPORT))
     script = str(SUPPORT / "killed_run.py")
-    monkeypatch.setattr(benchmark, "batch_of", lambda source, store: [sys.executable, script, str(source), str(store)])
+    monkeypatch.setattr(study, "batch_of", lambda source, store: [sys.executable, script, str(source), str(store)])
     file, out = tmp_path / "in.txt", tmp_path / "out"
     file.write_text("\n".join(texts(60)) + "\n", encoding="utf-8")
-    benchmark.main(["run", str(file), "-o", str(out), "--rows", "12"])
+    study.main(["run", str(file), "-o", str(out), "--rows", "12"])
     found = json.loads(capsys.readouterr().out)
     assert (found["rows"], found["batch"]["code"]) == (12, 0), (out / "batch.log").read_text(encoding="utf-8")
     assert found["batch"]["texts_a_minute"] == pytest.approx(60 * 12 / found["batch"]["seconds"])
-    benchmark.main(["kills", str(file), "-o", str(out), "--rows", "12", "--kills", "1"])
+    study.main(["run", str(file), "-o", str(out), "--rows", "12"])  # the store is there already
+    found = json.loads(capsys.readouterr().out)
+    assert (found["rows"], found["batch"]["explained"], found["batch"]["texts_a_minute"]) == (12, 0, 0.0)
+    study.main(["kills", str(file), "-o", str(out), "--rows", "12", "--kills", "1"])
     found = json.loads(capsys.readouterr().out)
     assert (found["rows"], found["each_once"], found["difference"]["compared"]) == (12, True, 12)
     assert found["difference"]["largest"] == 0.0
@@ -69,7 +72,7 @@ def test_the_program_measures_a_run_and_then_kills_another(
 def test_differences_between_stores_are_seen(tmp_path: Path) -> None:
     made = dict(iter_explanations(stored(tmp_path, ["a fine film", "is nan", "so it goes", "not bad"])))
     same = difference(made, made)
-    assert (same["missing"], same["additional"], same["of_another_kind"], same["compared"]) == (0, 0, 0, 3)
+    assert (same["missing"], same["additional"], same["failed_in_one"], same["compared"]) == (0, 0, 0, 3)
     assert same["largest"] == 0.0
     other = dict(made)
     del other["so-it-goes"]
@@ -80,7 +83,7 @@ def test_differences_between_stores_are_seen(tmp_path: Path) -> None:
     moved[0, 1] += 0.5 * np.abs(one.ih).max()
     other["a-fine-film"] = dataclasses.replace(one, ih=moved)
     found = difference(made, other)
-    assert (found["missing"], found["additional"], found["of_another_kind"], found["compared"]) == (1, 1, 1, 1)
+    assert (found["missing"], found["additional"], found["failed_in_one"], found["compared"]) == (1, 1, 1, 1)
     assert found["largest"] == pytest.approx(0.5)
 
 

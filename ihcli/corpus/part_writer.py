@@ -6,46 +6,46 @@ import time
 from collections.abc import Sequence
 from typing import Any, Self
 
-from ihcli.corpus.records import Outcome, to_record
+from ihcli.corpus.records import RowOutcome, to_record
 from ihcli.corpus.store import Store
 
 PART_ROWS = 64
 PART_BYTES = 32 << 20
 PART_SECONDS = 10.0
-"""A part is closed when it has so many rows, bytes or seconds: what a crash may lose."""
-WAITING = 32
+"""A part is closed after so many rows, bytes or seconds, which is what a crash may lose."""
+MOST_WAITING = 32
 """Groups that may wait for the disk before the computation waits too."""
 
 
-class Writer:
-    """Takes outcomes, writes parts; a context manager that writes the rest at its end, also after an error."""
+class PartWriter:
+    """Writes outcomes as parts; a context manager that writes the rest at its end, also after an error."""
 
     def __init__(self, store: Store, seconds: float = PART_SECONDS) -> None:
         """Write to `store`."""
         self._store = store
         self._seconds = seconds
-        self._queue: queue.Queue[Sequence[Outcome] | None] = queue.Queue(WAITING)
+        self._queue: queue.Queue[Sequence[RowOutcome] | None] = queue.Queue(MOST_WAITING)
         self._failure: BaseException | None = None
         self._thread = threading.Thread(target=self._run, name="ih-writer", daemon=True)
 
     def __enter__(self) -> Self:
-        """Begin."""
+        """Start the thread."""
         self._thread.start()
         return self
 
     def __exit__(self, kind: object, *_: object) -> None:
-        """Write what is left; raises what writing met, unless something else is under way."""
+        """Write the rest; raises the error of the thread unless another one is being raised."""
         self._queue.put(None)
         self._thread.join()
         if kind is None:
-            self._raise()
+            self._raise_failure()
 
-    def put(self, outcomes: Sequence[Outcome]) -> None:
-        """Take a group, which goes into one part; raises `OutputError` where the last part could not be written."""
-        self._raise()
+    def put(self, outcomes: Sequence[RowOutcome]) -> None:
+        """Add a group, which goes into one part; raises `OutputError` where an earlier part could not be written."""
+        self._raise_failure()
         self._queue.put(outcomes)
 
-    def _raise(self) -> None:
+    def _raise_failure(self) -> None:
         if self._failure is not None:
             raise self._failure
 

@@ -4,7 +4,6 @@ import copy
 import dataclasses
 import os
 import platform
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -21,7 +20,7 @@ from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine
 from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
 from ihcli.attribution.reverse import ReverseEngine, differentiable
 from ihcli.config import BaselineSection, RunConfig, load, parse_size
-from ihcli.errors import IhError, ModelError
+from ihcli.errors import IhError, ModelError, UsageError
 from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
 from ihcli.models.deletion import DeletionGame
 from ihcli.removal_check import check_by_removal
@@ -30,8 +29,6 @@ from ihcli.runtime.memory import memory_limit
 
 SURROGATE_SHARE = 0.01
 """A surrogate gap above this share of f(x) - f(x') is worth a warning."""
-REMOVAL_SHARE = 0.2
-"""Share of the time of an explanation that its check by removal may add."""
 TRACES = 64
 """Traced computations kept (one a length of text)."""
 
@@ -95,12 +92,13 @@ class Explainer:
         config, classifier = self.config, self.classifier
         encoded = classifier.encode(text, text_pair, units=config.units, truncation=config.text.truncation)
         game = text_games.is_game(config)
-        kind = text_games.kind_of(config) if game else config.baseline.kind
+        baseline = _baseline(config)
+        kind = text_games.kind_of(config) if game else baseline.kind
         if kind != "deletion":  # deletion needs neither embeddings nor derivatives
             preflight.inspect(classifier, encoded, thorough=False, derivatives=not game).require()
         prediction = classifier.predict(encoded)
         target = classifier.target(config.target, prediction)
-        presence = None if kind == "deletion" else classifier.presence(encoded, target, config.baseline)
+        presence = None if kind == "deletion" else classifier.presence(encoded, target, baseline)
         return PreparedText(encoded, prediction, target, presence)
 
     def explain(self, text: str, text_pair: str | None = None, *, progress: Progress | None = None) -> Explanation:
@@ -133,7 +131,6 @@ class Explainer:
         for group in shared.values():
             first = group[0][1]
             tasks = [one.switched.paths for _, one in group]
-            started = time.perf_counter()
             try:
                 results = integrate_paths(tasks, self.engine(first), self._options(first), progress)
             except IhError as error:
@@ -141,24 +138,21 @@ class Explainer:
                     raise
                 outcomes[group[0][0]] = error
                 continue
-            seconds = (time.perf_counter() - started) / len(group)
             for (place, prepared), result in zip(group, results, strict=True):
-                outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result, seconds)
+                outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result)
         return [outcomes[place] for place in range(len(texts))]
 
     def _by_game(self, prepared: PreparedText) -> Explanation:
         """The explanation of one text by a method that evaluates coalitions alone."""
         kind = text_games.kind_of(self.config)
         game = text_games.game_of(self.classifier, prepared.encoded, prepared.target, kind, prepared.presence)
-        started = time.perf_counter()
-        result = text_games.explain(game, len(prepared.encoded.units), self.config)
-        return self._record(prepared, result, time.perf_counter() - started)
+        return self._record(prepared, text_games.explain(game, len(prepared.encoded.units), self.config))
 
-    def _removal(self, explanation: Explanation, prepared: PreparedText, seconds: float) -> Explanation:
-        """The explanation with its check by removal, in at most a quarter of the seconds that it took."""
+    def _removal(self, explanation: Explanation, prepared: PreparedText) -> Explanation:
+        """The explanation with its check by removal."""
         try:
             game = DeletionGame(self.classifier, prepared.encoded, prepared.target)
-            removal = check_by_removal(explanation, game, seconds * REMOVAL_SHARE)
+            removal = check_by_removal(explanation, game)
         except ModelError as error:
             warning = f"The check by removal was not possible: {error}"
             return dataclasses.replace(explanation, warnings=(*explanation.warnings, warning))
@@ -230,10 +224,8 @@ class Explainer:
             self._choices[prepared.key] = choose_engine(prepared.switched.score, path, wanted)
         return self._choices[prepared.key]
 
-    def _record(
-        self, prepared: PreparedText, result: Interactions | text_games.GameExplanation, seconds: float
-    ) -> Explanation:
-        """The record of one explanation that took so many seconds, and its check by removal."""
+    def _record(self, prepared: PreparedText, result: Interactions | text_games.GameExplanation) -> Explanation:
+        """The record of one explanation, and its check by removal."""
         encoded, presence = prepared.encoded, prepared.presence
         surrogate = None if presence is None else presence.surrogate
         certificate = dataclasses.replace(
@@ -264,7 +256,7 @@ class Explainer:
         )
         warnings = tuple(_warnings(explanation, surrogate, truncated=encoded.truncated))
         explanation = dataclasses.replace(explanation, warnings=warnings)
-        return self._removal(explanation, prepared, seconds) if self.config.attribution.removal else explanation
+        return self._removal(explanation, prepared) if self.config.attribution.removal else explanation
 
 
 def _warnings(explanation: Explanation, surrogate: Surrogate | None, *, truncated: bool) -> list[str]:
@@ -300,6 +292,25 @@ def environment(device: torch.device) -> Environment:
     """Versions and device of this process."""
     name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
     return Environment(__version__, torch.__version__, transformers.__version__, platform.python_version(), name)
+
+
+def _baseline(config: RunConfig) -> BaselineSection:
+    """The baseline of a configuration: for the article's definitions its own, pad, where none is named.
+
+    Raises `UsageError` for a definition that is told of embeddings together with switches of values.
+    """
+    formulation, baseline = config.attribution.formulation, config.baseline
+    if formulation == "paper":
+        return baseline
+    if baseline.kind == "auto":
+        return BaselineSection(kind="pad")
+    if baseline.kind in {"value-zeroing", "deletion", "masked-attention"}:
+        message = (
+            f"formulation {formulation} is defined on embeddings and baseline is {baseline.kind}. Use pad, mask, unk, "
+            "zero or a text, or the formulation paper."
+        )
+        raise UsageError(message)
+    return baseline
 
 
 def as_config(config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | None) -> RunConfig:

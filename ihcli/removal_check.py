@@ -6,7 +6,6 @@ size the score is predicted from the matrix (by the quadratic form of `ihcli.rem
 alone, and R² says how well.
 """
 
-import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -25,11 +24,10 @@ COMPARED = 10
 """Strongest pairs whose sign is compared with removal."""
 NOTABLE = 0.1
 """Pairs below this share of the strongest are not compared."""
-EXACT_UNITS = 8
-"""Up to so many units all coalitions are evaluated."""
+EXACT_UNITS = 7
+"""Up to so many units all coalitions are evaluated: 128 short texts, a tenth of the time of an explanation."""
 SAMPLED = 96
-"""Coalitions of uniform size evaluated beyond that, as time allows."""
-_FIRST = 16
+"""Coalitions of uniform size evaluated for more units."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,13 +39,14 @@ class _Strong:
     entry: float
 
 
-def check_by_removal(explanation: Explanation, game: DeletionGame, seconds: float | None = None) -> Removal:
+def check_by_removal(explanation: Explanation, game: DeletionGame) -> Removal:
     """Hold an explanation against the removal of its units.
+
+    The number of texts follows the number of units alone, so that the check is the same on every machine.
 
     Args:
         explanation: A result whose units are the players of the game.
         game: The game of deletion of the same text, units and target.
-        seconds: About the most time that may be spent; the number of coalitions follows it.  None for no limit.
 
     Returns:
         The strongest pairs with the texts that were evaluated, R² and the agreement of signs.
@@ -57,14 +56,10 @@ def check_by_removal(explanation: Explanation, game: DeletionGame, seconds: floa
     """
     units = len(explanation.units)
     counted = CountedGame(game, units)
-    started = time.perf_counter()
     strong = _strong(explanation)
     effects = _effects(counted, units, strong)
-    spent = time.perf_counter() - started
-    rate = counted.evaluations / max(spent, 1e-3)
-    left = None if seconds is None else max(0.0, seconds - spent)
-    exact = units <= EXACT_UNITS and (left is None or 2**units / rate <= left)
-    count = 2**units if exact else min(SAMPLED, 2**units, _FIRST if left is None else max(_FIRST, int(rate * left)))
+    exact = units <= EXACT_UNITS
+    count = 2**units if exact else SAMPLED
     shown = [(own, effect) for own, effect in zip(strong, effects, strict=True)][:PAIRS]
     pairs = tuple(_shown(explanation, game, counted, own, effect) for own, effect in shown)
     r_squared = r_attributions = correlation = None

@@ -1,6 +1,7 @@
 """`ih compare`: several methods side by side on one text."""
 
 import json
+import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -135,6 +136,13 @@ def show(results: "Sequence[Compared]") -> None:
     for table in (words, pairs, facts):
         console.print()
         console.print(table)
+    turning = [
+        f"{first.units[i].text} · {first.units[j].text}"
+        for i, j, _ in shown
+        if len({math.copysign(1, v) for one in results if not math.isnan(v := one.explanation.ih[i, j]) and v}) > 1
+    ]
+    if turning:
+        console.print(Text(clean_text(f"\nThe sign depends on the method for {', '.join(turning)}.")))
     console.print(
         "\nρ: Spearman's correlation with the first method. Signs: share of the strongest pairs with the same sign. "
         "R²: how well\nthe method predicts the score of texts with words removed (1 is exact, below 0 worse than the "

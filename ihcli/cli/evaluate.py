@@ -103,10 +103,14 @@ def _texts(source: str, column: str | None) -> Iterator[tuple[str, str | None]]:
     """The readable texts of a file."""
     from ihcli.corpus.readers import Columns, read_rows
 
-    for row in read_rows(source, Columns(text=column)):
-        if row.problem is not None:
-            raise InputError(row.problem)
-        yield row.text, row.text_pair
+    stream = read_rows(source, Columns(text=column))
+    try:
+        for row in stream:
+            if row.problem is not None:
+                raise InputError(row.problem)
+            yield row.text, row.text_pair
+    finally:
+        stream.close()
 
 
 def _recorded(path: Path) -> Iterator[tuple[str, Any]]:

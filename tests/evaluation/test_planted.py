@@ -1,5 +1,6 @@
 """The generators of planted truth, and the ranking measures on closed forms; models are trained by the study itself."""
 
+import itertools
 import random
 
 import numpy as np
@@ -11,7 +12,7 @@ from tests.studies.planted import rank, table
 from tests.studies.planted_methods import table as methods_of
 from tests.studies.planted_models import STATE, Training, train, trained
 from tests.studies.planted_ranking import partner_rank, precision_at_k, roc_area
-from tests.studies.planted_tasks import TASKS
+from tests.studies.planted_tasks import TASKS, Example, Task
 
 GOOD = {"good", "great", "charming", "funny", "clever"}
 BAD = {"bad", "dull", "awful", "boring", "weak"}
@@ -46,6 +47,13 @@ def test_held_out_texts_are_never_trained_on(name):
     assert len(held) == 100
     assert not held & {next(stream).text for _ in range(2000)}
     assert all(e.pairs for e in task.distinct(third, 20, planted=True))
+
+
+def test_a_task_that_has_few_texts_gives_what_it_has():
+    short = Task("short", ("a", "b"), lambda rng: Example(tuple(rng.choices("ab", k=5)), 1, ()))
+    held = {e.text for e in short.distinct(random.Random(0), 1000)}  # noqa: S311  (texts, no secrets)
+    everything = (Example(words, 1, ()) for words in itertools.product("ab", repeat=5))
+    assert held == {e.text for e in everything if e.held_out} != set()
 
 
 def test_negation_turns_the_adjective():

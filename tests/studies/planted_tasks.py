@@ -74,12 +74,19 @@ class Task:
                 yield example
 
     def distinct(self, rng: random.Random, count: int, *, planted: bool = False) -> list[Example]:
-        """`count` held-out texts, all different; only those with planted pairs where `planted`."""
+        """At most `count` held-out texts, all different; only those with planted pairs where `planted`.
+
+        A task that has fewer gives those that it has: it ends where ten draws in a row for each text found so far
+        bring nothing new.
+        """
         found: dict[str, Example] = {}
+        idle = 0
         for example in self.examples(rng, held_out=True):
-            if example.pairs or not planted:
-                found.setdefault(example.text, example)
-            if len(found) == count:
+            new = (bool(example.pairs) or not planted) and example.text not in found
+            if new:
+                found[example.text] = example
+            idle = 0 if new else idle + 1
+            if len(found) == count or idle > 10 * (len(found) + 10):
                 break
         return list(found.values())
 

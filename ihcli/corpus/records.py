@@ -64,6 +64,7 @@ SCHEMA = pa.schema(
             surrogate=_struct(
                 beta=_NUMBER, kinks=_TEXTS, f_input_change=_NUMBER, difference_change=_NUMBER, label_changed=_FLAG
             ),
+            standard_error=_NUMBER,
         ),
         "quadrature": _struct(
             rule=_TEXT,
@@ -72,7 +73,10 @@ SCHEMA = pa.schema(
             hessian_vector_products=_COUNT,
             gradients=_COUNT,
             engine=_TEXT,
+            evaluations=_COUNT,
         ),
+        "method": _TEXT,
+        "removal": _TEXT,
         "path": _struct(t=_NUMBERS, f=_NUMBERS, curvature=_NUMBERS),
         "warnings": _TEXTS,
         "baseline": _TEXT,
@@ -139,6 +143,8 @@ def to_record(outcome: RowOutcome) -> dict[str, Any]:
         "quadrature": dataclasses.asdict(explanation.quadrature),
         "path": None if path is None else {name: getattr(path, name) for name in ("t", "f", "curvature")},
         "warnings": list(explanation.warnings),
+        "method": explanation.method,
+        "removal": None if explanation.removal is None else _json(to_plain(explanation.removal)),
         "baseline": _json(explanation.baseline),
         "model": _json(dataclasses.asdict(explanation.model)),
         "environment": _json(dataclasses.asdict(explanation.environment)),
@@ -185,6 +191,9 @@ def _checked_outcome(record: Mapping[str, Any], where: str) -> RowOutcome:
     return outcome
 
 
+_AS_IT_IS = ("text", "text_pair", "target", "units", "quadrature", "warnings", "method")
+
+
 def _explanation(record: Mapping[str, Any], where: str) -> Explanation:
     count, prediction, path = len(record["units"]), record["prediction"], record["path"]
     if None in prediction["labels"]:
@@ -192,7 +201,7 @@ def _explanation(record: Mapping[str, Any], where: str) -> Explanation:
         raise ValueError(message)
     return Explanation.from_dict(
         {
-            **{name: record[name] for name in ("text", "text_pair", "target", "units", "quadrature", "warnings")},
+            **{name: record[name] for name in _AS_IT_IS},
             "schema": RESULT_SCHEMA,
             "prediction": {
                 "label": prediction["label"],
@@ -207,7 +216,7 @@ def _explanation(record: Mapping[str, Any], where: str) -> Explanation:
             "certificate": to_plain(record["certificate"]),
             "path": None if path is None else {name: _without_nan(values) for name, values in path.items()},
             **{name: json.loads(record[name]) for name in ("model", "baseline", "environment")},
-            "config": None if record["config"] is None else json.loads(record["config"]),
+            **{name: None if record[name] is None else json.loads(record[name]) for name in ("config", "removal")},
         },
         where,
     )

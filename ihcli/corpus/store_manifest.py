@@ -14,7 +14,7 @@ from ihcli.corpus.store_parts import PartsSeal
 from ihcli.errors import StoreError
 
 MANIFEST = "manifest.json"
-STORE_SCHEMA = "ihcli.store/2"
+STORE_SCHEMA = "ihcli.store/3"
 MOST_SHARDS = 100_000
 _ShardNumber = Annotated[int, Field(ge=1, le=MOST_SHARDS)]
 _Shard = tuple[_ShardNumber, _ShardNumber]

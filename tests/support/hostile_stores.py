@@ -217,7 +217,7 @@ DAMAGED_MANIFESTS: Mapping[str, Change] = {
     "it is a pipe": _in_place_of_manifest(os.mkfifo),
     "it is a folder": _in_place_of_manifest(Path.mkdir),
     "the schema is another": _manifest_field("schema", "ihcli.store/9"),
-    "the schema is a list": _manifest_field("schema", ["ihcli.store/2"] * 1000),
+    "the schema is a list": _manifest_field("schema", ["ihcli.store/3"] * 1000),
     "the settings are a text": _manifest_field("settings", "model.name"),
     "the settings are other ones": lambda store: change_manifest(
         store, lambda manifest: manifest["settings"].update({"attribution.tolerance": 0.5})

@@ -190,15 +190,13 @@ class _Posterior:
 def estimate(coalitions: Coalitions, values: Array, seed: int, *, prior: Array | None = None) -> GameInteractions:
     """Γ from given coalitions (n, U) and their values (n,); the first two must be all units and none."""
     units = coalitions.shape[1]
-    centre, scale = float(values.mean()), float(values.std())
+    scale = float(values.std())
     if scale == 0:
         zero = np.zeros(units)
         return GameInteractions(
             zero, np.zeros((units, units)), values[0], values[1], zero, np.zeros((units, units)), len(values)
         )
-    noisy = np.ones(len(values))
-    noisy[:2] = 0
-    seen = Observations(np.where(coalitions, 1.0, -1.0), (values - centre) / scale, noisy, _normalised(prior))
+    seen = _standardised(coalitions, values, prior)
     random = np.random.default_rng([seed, 1])
     parameters = _fitted(seen, random, None)
     kernel = kernel_of(parameters, seen.quadratic)
@@ -222,6 +220,35 @@ def estimate(coalitions: Coalitions, values: Array, seed: int, *, prior: Array |
     )
 
 
+def expected_game(coalitions: Coalitions, values: Array, seed: int, *, prior: Array | None = None) -> Game:
+    """The game that `estimate` expects from the same arguments, for any other index of it.
+
+    Its Γ is the matrix of `estimate`; at the given coalitions it differs from their values by what is taken for noise.
+    """
+    centre, scale = float(values.mean()), float(values.std())
+    if scale == 0:
+        return lambda rows: np.full(len(rows), centre)
+    seen = _standardised(coalitions, values, prior)
+    random = np.random.default_rng([seed, 1])
+    kernel = kernel_of(_fitted(seen, random, None), seen.quadratic)
+    parts = [seen.part(block) for block in _blocks(len(values), random)]
+    solved = [(part.z, np.linalg.solve(_covariance(kernel, part), part.y)) for part in parts]
+
+    def game(rows: Coalitions) -> Array:
+        z = np.where(rows, 1.0, -1.0)
+        means = [kernel.covariance(z, known) @ weights for known, weights in solved]
+        return np.asarray(centre + scale * np.mean(means, axis=0))
+
+    return game
+
+
+def _standardised(coalitions: Coalitions, values: Array, prior: Array | None) -> Observations:
+    noisy = np.ones(len(values))
+    noisy[:2] = 0
+    y = (values - values.mean()) / values.std()
+    return Observations(np.where(coalitions, 1.0, -1.0), y, noisy, _normalised(prior))
+
+
 def _fitted(seen: Observations, random: np.random.Generator, first: Array | None) -> Array:
     """Hyperparameters from the evidence of at most `FIT` of the observations."""
     if len(seen.y) > FIT:
@@ -234,9 +261,7 @@ def _fitted(seen: Observations, random: np.random.Generator, first: Array | None
 
 def _condition(kernel: GameKernel, seen: Observations) -> _Posterior:
     """The process, given the observations."""
-    covariance = kernel.covariance(seen.z, seen.z)
-    covariance[np.diag_indices_from(covariance)] += kernel.noise * seen.noisy + JITTER
-    inverse = np.linalg.inv(covariance)
+    inverse = np.linalg.inv(_covariance(kernel, seen))
     solved = inverse @ seen.y
     left_out = solved / np.sqrt(np.diag(inverse))
     units = seen.z.shape[1]
@@ -252,6 +277,13 @@ def _condition(kernel: GameKernel, seen: Observations) -> _Posterior:
         attributions[u], attribution_variances[u] = mean[-1], variance[-1]
     surprise = float(np.sqrt((left_out[2:] ** 2).mean()))
     return _Posterior(matrix, variances, attributions, attribution_variances, surprise)
+
+
+def _covariance(kernel: GameKernel, seen: Observations) -> Array:
+    """The covariance (n, n) of what was observed, noise included."""
+    covariance = kernel.covariance(seen.z, seen.z)
+    covariance[np.diag_indices_from(covariance)] += kernel.noise * seen.noisy + JITTER
+    return covariance
 
 
 def _blocks(count: int, random: np.random.Generator) -> list[Indices]:

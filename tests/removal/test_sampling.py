@@ -10,7 +10,7 @@ from ihcli.models.deletion import DeletionGame
 from ihcli.removal import sampling
 from ihcli.removal.game import CountedGame
 from ihcli.removal.multilinear import exact_interactions
-from ihcli.removal.sampling import draw, estimate, sampled_interactions, strongest
+from ihcli.removal.sampling import draw, estimate, expected_game, sampled_interactions, strongest
 from ihcli.removal.sampling_kernel import quadratic_game
 
 UNITS = 9
@@ -200,6 +200,20 @@ def test_more_coalitions_than_a_block(monkeypatch):
     assert error < single
     covered = np.abs(parts.matrix - exact) <= 1.96 * parts.matrix_errors
     assert upper(covered).mean() >= 0.9
+
+
+@pytest.mark.parametrize("block", [4096, 100])
+def test_the_expected_game_has_the_matrix(block, monkeypatch):
+    monkeypatch.setattr(sampling, "BLOCK", block)
+    game = smooth_game(10, 6)
+    rows = draw(10, 200, 0)
+    expected = expected_game(rows, game(rows), 0)
+    found = estimate(rows, game(rows), 0)
+    np.testing.assert_allclose(exact_interactions(expected, 10).matrix, found.matrix, atol=1e-6)
+    assert expected(rows[:2]) == pytest.approx(game(rows[:2]), abs=1e-5)
+    rest = np.random.default_rng(0).random((300, 10)) < 0.5
+    assert np.std(expected(rest) - game(rest)) < 0.1 * np.std(game(rest))
+    assert expected_game(rows, np.full(200, 4.0), 0)(rest).tolist() == [4.0] * 300
 
 
 # --- the strongest pairs, and what is expected --------------------------------------------------------------------

@@ -12,7 +12,7 @@ import warnings
 from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
-from ihcli.corpus.local_engine import OutcomeGroups, TextExplainer, explain_group, worker_died
+from ihcli.corpus.local_engine import GroupExplainer, OutcomeGroups, explain_group, worker_died
 from ihcli.corpus.processes import MOST_DEATHS, WORKER_BYTES, LoadExplainer, available_cores, load_explainer
 from ihcli.corpus.records import RowOutcome
 from ihcli.corpus.row_keys import KeyedRow
@@ -57,8 +57,8 @@ class RayEngine:
             for batch in _rounds(groups):
                 yield from self._explain_round(batch)
         except ray.exceptions.RayError as error:
-            last = (str(error).strip().splitlines() or [type(error).__name__])[-1]
-            message = f"Ray stopped the work ({last}). Rows that were written are safe: run the same command again."
+            why = _last_line(error)
+            message = f"Ray stopped the work ({why}). Rows that were written are safe: run the same command again."
             raise DeviceError(message) from error
         finally:
             if started_here:
@@ -148,7 +148,7 @@ class ExplainingActor:
     def __init__(self, load: LoadExplainer, config: "RunConfig", threads: int, weights: str, ledger: Any) -> None:
         """Load the model; an error is kept as the answer to every call, because Ray would only try again."""
         self._ledger = ledger
-        self._explainer: TextExplainer | IhError
+        self._explainer: GroupExplainer | IhError
         try:
             self._explainer = load(config, threads, weights)
         except IhError as error:
@@ -179,7 +179,7 @@ class ExplainingActor:
         self._finish(group)
         return outcomes
 
-    def _explain_row(self, explainer: TextExplainer, keyed: KeyedRow) -> list[RowOutcome]:
+    def _explain_row(self, explainer: GroupExplainer, keyed: KeyedRow) -> list[RowOutcome]:
         if self._start([keyed], "row") > MOST_DEATHS:
             return [worker_died(keyed, MOST_DEATHS, "Ray's log has the cause")]
         outcomes = explain_group(explainer, [keyed])
@@ -212,11 +212,27 @@ def _rounds(groups: Iterator[list[KeyedRow]]) -> Iterator[list[list[KeyedRow]]]:
 
 
 def _start_ray(cores: int) -> None:
-    """Connect to the cluster that RAY_ADDRESS names, or start one here with at least `cores` CPUs."""
+    """Connect to the cluster that RAY_ADDRESS names, or start one here with at least `cores` CPUs.
+
+    Raises `DeviceError`.
+    """
     import ray
 
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # nothing is sent anywhere
     here = {"num_cpus": max(cores, available_cores()), "include_dashboard": False}
-    ray.init(logging_level=logging.ERROR, log_to_driver=False, **({} if os.environ.get("RAY_ADDRESS") else here))
+    address = os.environ.get("RAY_ADDRESS")
+    try:
+        ray.init(logging_level=logging.ERROR, log_to_driver=False, **({} if address else here))
+    except (OSError, RuntimeError, ValueError) as error:  # no cluster at the address, or a start that took too long
+        where = (
+            f"The Ray cluster at RAY_ADDRESS={address} cannot be reached" if address else "Ray cannot be started here"
+        )
+        message = f"{where} ({_last_line(error)}). Check `ray status`, or leave --engine ray out."
+        raise DeviceError(message) from error
+
+
+def _last_line(error: Exception) -> str:
+    return (str(error).strip().splitlines() or [type(error).__name__])[-1]
 
 
 def _silence_ray() -> None:

@@ -14,7 +14,7 @@ OutcomeGroups = Generator[list[RowOutcome], None, None]
 """The outcomes of one group after the other; closing the generator stops the work."""
 
 
-class TextExplainer(Protocol):
+class GroupExplainer(Protocol):
     """Explains texts, as `ihcli.Explainer` does."""
 
     def explain_together(self, texts: Sequence[tuple[str, str | None]]) -> "Sequence[Explanation | IhError]":
@@ -31,7 +31,7 @@ class CorpusEngine(Protocol):
 class LocalEngine:
     """Explains with one model in this process."""
 
-    def __init__(self, explainer: TextExplainer) -> None:
+    def __init__(self, explainer: GroupExplainer) -> None:
         """Use `explainer`."""
         self.explainer = explainer
 
@@ -45,7 +45,7 @@ class LocalEngine:
             release_free_memory()
 
 
-def explain_group(explainer: TextExplainer, group: Sequence[KeyedRow]) -> list[RowOutcome]:
+def explain_group(explainer: GroupExplainer, group: Sequence[KeyedRow]) -> list[RowOutcome]:
     """An outcome for every row; an error of one row does not stop the others."""
     outcomes = [
         RowOutcome(keyed, None, "InputError", keyed.row.problem) for keyed in group if keyed.row.problem is not None

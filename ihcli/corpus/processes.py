@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection, wait
 from typing import TYPE_CHECKING, Any
 
-from ihcli.corpus.local_engine import LocalEngine, OutcomeGroups, TextExplainer, explain_group, worker_died
+from ihcli.corpus.local_engine import GroupExplainer, LocalEngine, OutcomeGroups, explain_group, worker_died
 from ihcli.corpus.records import RowOutcome
 from ihcli.corpus.row_keys import KeyedRow
 from ihcli.errors import DeviceError, IhError, ModelError, UsageError
@@ -33,7 +33,7 @@ KERNELS = 128
 MOST_DEATHS = 2
 """After so many deaths of its worker a group is explained row by row, and a row is given up."""
 
-LoadExplainer = Callable[["RunConfig", int, str], TextExplainer]
+LoadExplainer = Callable[["RunConfig", int, str], GroupExplainer]
 """Loads what a worker explains with, from the configuration, the number of threads and the digest of the weights."""
 
 

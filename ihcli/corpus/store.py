@@ -10,6 +10,7 @@ import os
 import platform
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Self
@@ -95,6 +96,7 @@ class Store:
             "created": datetime.now(UTC).isoformat(timespec="seconds"),
             "settings": dict(identity.settings),
             "inputs": [],
+            "parts": asdict(PartsSeal()),
             **about,
         }
         (self.directory / PARTS).mkdir(exist_ok=True)
@@ -114,7 +116,7 @@ class Store:
                 left.unlink()
         parts = list_parts(self.directory)
         recorded = seal_of(self.manifest)
-        broken = None if recorded is None else recorded.broken(parts)
+        broken = recorded.broken(parts)
         if broken is not None:
             self.notes.append(f"{self.directory}: {broken}; their rows are explained again.")
         self.index = StoreIndex.read(parts)

@@ -35,7 +35,7 @@ class _Manifest(BaseModel):
     inputs: list[_Input]
     shard: _Shard | None = None
     merged: list[_Shard | None] | None = None
-    parts: PartsSeal | None = None
+    parts: PartsSeal
 
 
 def read_manifest(directory: Path) -> dict[str, Any]:
@@ -58,7 +58,7 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     if schema != STORE_SCHEMA:
         message = f"{file}: schema {schema!r:.60} is not {STORE_SCHEMA!r}, the one that this version of ih reads."
         if isinstance(schema, str) and schema.startswith("ihcli.store/"):
-            message += " It was written by another version: upgrade ih."
+            message += " Another version of ih wrote it: use that version, or explain the input into another folder."
         else:
             message += " It is not the store of a batch; choose another folder."
         raise StoreError(message)
@@ -74,9 +74,9 @@ def read_manifest(directory: Path) -> dict[str, Any]:
     return manifest  # type: ignore[no-any-return]
 
 
-def seal_of(manifest: Mapping[str, Any]) -> PartsSeal | None:
-    """What the manifest records of the parts; None for a store that an earlier version wrote."""
-    return None if manifest.get("parts") is None else PartsSeal(**manifest["parts"])
+def seal_of(manifest: Mapping[str, Any]) -> PartsSeal:
+    """What the manifest records of the parts."""
+    return PartsSeal(**manifest["parts"])
 
 
 def manifest_bytes(manifest: Mapping[str, Any], seal: PartsSeal) -> bytes:

@@ -22,8 +22,7 @@ class ReadOnlyStore:
         self.index = StoreIndex.read(self.parts)
         for error in self.index.damaged.values():
             raise error
-        seal = seal_of(self.manifest)
-        broken = None if seal is None else seal.broken(self.parts)
+        broken = seal_of(self.manifest).broken(self.parts)
         if broken is not None:
             message = (
                 f"{directory}: {broken}. Restore them, or run the same `ih batch` command to explain their rows again."

@@ -9,7 +9,7 @@ from rich.console import Console
 
 import ihcli.cli.batch_progress as command
 from ihcli.console import Consoles
-from ihcli.corpus.running import Tally
+from ihcli.corpus.batch_run import Tally
 
 
 def clock(monkeypatch: pytest.MonkeyPatch, times: Iterator[float]) -> None:

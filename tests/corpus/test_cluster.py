@@ -13,11 +13,11 @@ from corpora import StandIn
 
 from ihcli.cli.batch import engine_named
 from ihcli.corpus import iter_explanations
+from ihcli.corpus.batch_run import BatchJob, run
 from ihcli.corpus.cluster import ROUND_ROWS, Ledger, RayEngine, _rounds
 from ihcli.corpus.local_engine import LocalEngine
 from ihcli.corpus.readers import Row
 from ihcli.corpus.row_keys import KeyedRow
-from ihcli.corpus.running import BatchJob, run
 from ihcli.errors import DeviceError, UsageError
 from ihcli.results import Explanation
 from ihcli.runtime.onednn import fast_products
@@ -42,6 +42,7 @@ def test_two_workers_of_which_one_is_killed_give_what_one_process_gives(tmp_path
         capture_output=True,
         text=True,
         check=False,
+        timeout=900,
     )
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.split()[-2:] == ["9", "1"]
@@ -112,3 +113,24 @@ def test_there_are_as_many_workers_as_the_cluster_allows(monkeypatch: pytest.Mon
     assert engine()._actor_resources() == {"num_cpus": 1}
     with pytest.raises(DeviceError, match="enough for 0 workers"):
         engine(device="cuda")._actor_count(engine(device="cuda")._actor_resources())
+
+
+@pytest.mark.skipif(not HAS_RAY, reason="Ray is not installed: pip install 'ihcli[ray]'")
+@pytest.mark.parametrize("error", [ConnectionError("no cluster"), RuntimeError("timed out"), ValueError("bad address")])
+def test_a_cluster_that_cannot_be_reached_is_an_error_with_the_address(
+    monkeypatch: pytest.MonkeyPatch, error: Exception
+) -> None:
+    import ray
+
+    def fail(**_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(ray, "init", fail)
+    for address, where in (
+        ("10.0.0.1:6379", r"at RAY_ADDRESS=10.0.0.1:6379 cannot be"),
+        ("", "cannot be started here"),
+    ):
+        monkeypatch.setenv("RAY_ADDRESS", address)
+        engine = RayEngine(StandIn())  # type: ignore[arg-type]
+        with pytest.raises(DeviceError, match=rf"{where}.*{error}"):
+            list(engine.explain_groups(iter([]), None))

@@ -7,8 +7,8 @@ import pytest
 from corpora import SHARDED, StandIn, shards, stored
 
 from ihcli.corpus import iter_explanations
+from ihcli.corpus.batch_run import BatchJob, run
 from ihcli.corpus.merging import merge
-from ihcli.corpus.running import BatchJob, run
 from ihcli.corpus.store_parts import list_parts
 from ihcli.corpus.store_reading import ReadOnlyStore
 from ihcli.errors import OutputError, StoreError, UsageError

@@ -16,6 +16,7 @@ from loaders import die, refuse
 
 from ihcli.config import RunConfig
 from ihcli.corpus import iter_explanations, processes
+from ihcli.corpus.batch_run import BatchJob, Tally, run
 from ihcli.corpus.processes import (
     FEW_ROWS,
     MOST_WORKERS_PER_CORE,
@@ -24,7 +25,6 @@ from ihcli.corpus.processes import (
     available_cores,
     plan_workers,
 )
-from ihcli.corpus.running import BatchJob, Tally, run
 from ihcli.errors import DeviceError, ModelError, UsageError
 from ihcli.results import Explanation
 from ihcli.runtime import memory

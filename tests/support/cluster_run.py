@@ -39,8 +39,8 @@ def load(config: Any, threads: int, weights: str) -> Mortal:
 
 def main(source: str, out: str, mark: str) -> None:
     os.environ["MARK"] = mark  # before Ray starts: its workers inherit it
+    from ihcli.corpus.batch_run import BatchJob, run
     from ihcli.corpus.cluster import RayEngine
-    from ihcli.corpus.running import BatchJob, run
     from ihcli.pipeline import Explainer
 
     explainer = Explainer(CONFIG)

@@ -10,7 +10,7 @@ import torch
 from explanations import make_explanation
 
 from ihcli.config import RunConfig
-from ihcli.corpus.running import BatchJob, Tally, run
+from ihcli.corpus.batch_run import BatchJob, Tally, run
 from ihcli.errors import NonFiniteError, TextTooLongError
 from ihcli.results import Explanation, ModelInfo
 

@@ -89,51 +89,79 @@ def _shortened(name: str) -> Change:
     return change_row(lambda record: record[name].pop())
 
 
+def put_in(column: str, *path: str | int, value: Any) -> Change:
+    """Set a nested value in a column of JSON."""
+
+    def change(record: Record) -> None:
+        document = json.loads(record[column])
+        put(*path, value=value)(document)
+        record[column] = json.dumps(document)
+
+    return change_row(change)
+
+
+def without(column: str, name: str) -> Change:
+    """Remove a key from a column of JSON."""
+
+    def change(record: Record) -> None:
+        document = json.loads(record[column])
+        del document[name]
+        record[column] = json.dumps(document)
+
+    return change_row(change)
+
+
 CHANGED_ROWS: Mapping[str, Change] = {
     **{f"{name} is null": change_row(put(name, value=None)) for name in (
-        "row", "name", "text", "text_sha256", "prediction", "target", "units", "f_input", "ig", "ih", "certificate",
-        "quadrature", "warnings", "baseline", "model", "environment",
+        "row", "name", "text", "text_sha256", "ig", "ih", "shared", "explanation",
     )},
+    **{f"{name} is null": put_in("explanation", name, value=None) for name in (
+        "prediction", "target", "units", "f_input", "certificate", "quadrature", "warnings",
+    )},
+    **{f"{name} is null": put_in("shared", name, value=None) for name in ("model", "baseline", "environment")},
+    "the units are missing": without("explanation", "units"),
+    "the certificate is missing": without("explanation", "certificate"),
+    "the model is missing": without("shared", "model"),
     "a failed row has no message": change_row(put("message", value=None), failed=True),
     "a failed row has no error": change_row(put("error", value=None), failed=True),
-    "the predicted label is null": change_row(put("prediction", "label", value=None)),
-    "a label is null": change_row(put("prediction", "labels", 0, value=None)),
-    "a probability is null": change_row(put("prediction", "probabilities", 0, value=None)),
-    "a unit is null": change_row(put("units", 0, value=None)),
-    "a unit has no text": change_row(put("units", 0, "text", value=None)),
-    "a unit has no tokens": change_row(put("units", 0, "tokens", value=None)),
-    "converged is null": change_row(put("certificate", "converged", value=None)),
+    "the predicted label is null": put_in("explanation", "prediction", "label", value=None),
+    "the predicted label has no probability": put_in("explanation", "prediction", "label", value="another"),
+    "a probability is null": put_in("explanation", "prediction", "probabilities", "POSITIVE", value=None),
+    "a unit is null": put_in("explanation", "units", 0, value=None),
+    "a unit has no text": put_in("explanation", "units", 0, "text", value=None),
+    "a unit has no tokens": put_in("explanation", "units", 0, "tokens", value=None),
+    "converged is null": put_in("explanation", "certificate", "converged", value=None),
     "a text is not UTF-8": change_table(_not_utf8),
     "an attribution is null": change_row(put("ig", 0, value=None)),
     "the matrix is short": _shortened("ih"),
     "the attributions are short": _shortened("ig"),
-    "the units are short": _shortened("units"),
-    "the labels are short": change_row(lambda record: record["prediction"]["labels"].pop()),
+    "the units are short": put_in("explanation", "units", value=[]),
     "the path is short": change_row(lambda record: record["path"]["f"].pop()),
     "the spread is short": change_row(put("ih_spread", value=[0.0])),
     "the matrix is empty": change_row(put("ih", value=[])),
     "an entry is infinite": change_row(put("ih", 0, value=float("inf"))),
-    "f is not a number": change_row(put("f_input", value=float("nan"))),
-    "a unit is outside of the text": change_row(put("units", 0, "end", value=10**9)),
-    "a unit starts before the text": change_row(put("units", 0, "start", value=-1)),
-    "a unit is of no side": change_row(put("units", 0, "side", value="elsewhere")),
-    "the index is absurd": change_row(put("prediction", "index", value=2**62)),
-    "the tolerance is negative": change_row(put("certificate", "tolerance", value=-1.0)),
+    "f is infinite": put_in("explanation", "f_input", value=float("inf")),
+    "a unit is outside of the text": put_in("explanation", "units", 0, "end", value=10**9),
+    "a unit starts before the text": put_in("explanation", "units", 0, "start", value=-1),
+    "a unit is of no side": put_in("explanation", "units", 0, "side", value="elsewhere"),
+    "the index is absurd": put_in("explanation", "prediction", "index", value=2**62),
+    "the tolerance is negative": put_in("explanation", "certificate", "tolerance", value=-1.0),
     "the text is another": change_row(put("text", value="another text")),
     "the status is another": change_row(put("status", value="not_converged")),
     "an explained row is said to have failed": change_row(put("status", value="error")),
     "a failed row is said to be explained": change_row(put("status", value="ok"), failed=True),
-    "the model is not JSON": change_row(put("model", value="{")),
-    "the model is a list": change_row(put("model", value="[1]")),
-    "the model has another field": change_row(put("model", value='{"name": "x", "surprise": 1}')),
-    "the baseline is deeply nested": change_row(put("baseline", value='{"a": ' + "[" * 99_999 + "]" * 99_999 + "}")),
-    "the baseline is infinite": change_row(put("baseline", value='{"kind": Infinity}')),
-    "the configuration has a number of 5,000 digits": change_row(put("config", value='{"a": ' + "9" * 5000 + "}")),
+    "the explanation is not JSON": change_row(put("explanation", value="{")),
+    "the explanation is a list": change_row(put("explanation", value="[1]")),
+    "the explanation is a text": change_row(put("explanation", value='"text"')),
+    "the model has another field": put_in("shared", "model", "surprise", value=1),
+    "the baseline is deeply nested": change_row(put("shared", value='{"a": ' + "[" * 99_999 + "]" * 99_999 + "}")),
+    "the baseline is infinite": put_in("shared", "baseline", value={"kind": float("inf")}),
+    "the configuration has a number of 5,000 digits": change_row(put("shared", value='{"config": ' + "9" * 5000 + "}")),
 }  # fmt: skip
 """Rows that `ih` does not write, in parts whose digests are right."""
 
 DAMAGED_PARTS: Mapping[str, Change] = {
-    **{f"the column {name} is missing": _without(name) for name in ("key", "status", "ih", "units", "name")},
+    **{f"the column {name} is missing": _without(name) for name in ("key", "status", "ih", "explanation", "name")},
     "a column is added": change_table(lambda table: table.append_column("more", pa.array([0] * len(table)))),
     "a column has another type": change_table(lambda table: table.set_column(2, "row", table["row"].cast(pa.string()))),
     "a key is null": change_row(put("key", value=None)),
@@ -230,6 +258,7 @@ DAMAGED_MANIFESTS: Mapping[str, Change] = {
     "the shard is absurd": _manifest_field("shard", [1, 10**18]),
     "the shard is zero": _manifest_field("shard", [0, 0]),
     "the merged shards are numbers": _manifest_field("merged", [1, 2]),
+    "the record of the parts is missing": lambda store: change_manifest(store, lambda manifest: manifest.pop("parts")),
     "the record of the parts is a list": _manifest_field("parts", []),
     "the record of the parts has texts": _manifest_field("parts", {"count": "1", "last": "1", "digest": "0"}),
 }

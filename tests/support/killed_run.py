@@ -6,7 +6,7 @@ from pathlib import Path
 
 from corpora import StandIn
 
-from ihcli.corpus import running
+from ihcli.corpus import batch_run as running
 from ihcli.corpus.part_writer import PartWriter
 from ihcli.results import Environment
 

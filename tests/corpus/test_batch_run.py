@@ -10,7 +10,7 @@ from corpora import StandIn, go, texts, written
 from explanations import make_explanation
 
 from ihcli.corpus import iter_explanations
-from ihcli.corpus.running import BatchJob, describe_input
+from ihcli.corpus.batch_run import BatchJob, describe_input
 from ihcli.corpus.store_parts import list_parts
 from ihcli.corpus.store_reading import ReadOnlyStore
 from ihcli.errors import InputError, SameLabelError, UsageError

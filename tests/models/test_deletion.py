@@ -11,7 +11,7 @@ from architectures import classifier, family_of, tokenizer
 
 from ihcli.config import RunConfig, TargetSection, UnitsSection
 from ihcli.errors import BaselineError, PreflightError, TextTooLongError, UsageError
-from ihcli.models import deletion, load_classifier
+from ihcli.models import deletion, load_classifier, preflight
 from ihcli.models.deletion import DeletionGame
 from ihcli.removal.game import all_coalitions
 from ihcli.results import Target
@@ -205,7 +205,7 @@ def test_without_special_tokens_an_empty_text_is_the_token_of_the_beginning():
 def test_a_model_with_jumps_has_this_game():
     model = classifier(family_of("Mixtral"))
     game = made(model, "not bad")
-    assert not model.preflight(game.encoded, thorough=False).ok
+    assert not preflight.inspect(model, game.encoded, thorough=False).ok
     assert np.isfinite(game(all_coalitions(2))).all()
 
 

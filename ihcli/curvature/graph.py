@@ -164,13 +164,15 @@ def set_dependence(node: Node) -> None:
 
 def resolve(arguments: Any, batch: int, values: dict[int, Any]) -> Any:
     """Nested arguments as numbers and tensors: what the operation is called with."""
-
-    def leaf(argument: Any) -> Any:
-        if isinstance(argument, Node):
-            return values[id(argument)]
-        return argument.at(batch) if isinstance(argument, Affine) else argument
-
-    return map_leaves(arguments, leaf)
+    if isinstance(arguments, Node):
+        return values[id(arguments)]
+    if isinstance(arguments, tuple):
+        return tuple([resolve(argument, batch, values) for argument in arguments])
+    if isinstance(arguments, list):
+        return [resolve(argument, batch, values) for argument in arguments]
+    if isinstance(arguments, dict):
+        return {key: resolve(argument, batch, values) for key, argument in arguments.items()}
+    return arguments.at(batch) if isinstance(arguments, Affine) else arguments
 
 
 def call(node: Node, batch: int, values: dict[int, Any]) -> Any:

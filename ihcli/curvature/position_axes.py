@@ -1,7 +1,7 @@
 """Where positions have not been combined: the analysis behind tangents that are one tensor for all units.
 
-As long as operations act on each position alone, the tangents of different units are not zero at different positions,
-so one tensor of the value's own shape holds all of them.
+As long as operations act on each position alone, the tangents of different units have disjoint support, so one tensor
+of the value's own shape holds all of them.
 """
 
 from collections.abc import Sequence

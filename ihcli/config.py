@@ -99,6 +99,25 @@ class ModelSection(_Section):
     smoothing: Literal["off", "auto"] | Annotated[float, Field(gt=0)] = Field(
         "auto", description="softplus in place of ReLU-like kinks: off, auto, or its sharpness"
     )
+    template: str | None = Field(
+        None, description="prompt of a language model with {text}, and {mask} for a masked one; needs `labels`"
+    )
+    labels: tuple[Annotated[str, Field(min_length=1)], ...] | None = Field(
+        None, min_length=2, description="words that answer the template, spaces included", strict=False
+    )
+
+    @model_validator(mode="after")
+    def _prompted(self) -> Self:
+        if self.template is not None and self.labels is None:
+            message = "then model.labels must be given too, the words that answer it"
+            raise ValueError(message)
+        if self.template is None and self.labels is not None:
+            message = "model.labels answer a template, so model.template must be given too; change one of them"
+            raise ValueError(message)
+        if self.template is not None and self.template.count("{text}") != 1:
+            message = "it must hold {text} once, in place of the text, as in '{text} Sentiment:'"
+            raise ValueError(message)
+        return self
 
 
 _Index = Annotated[int, Field(ge=0)]
@@ -140,7 +159,9 @@ class UnitsSection(_Section):
     kind: Literal["token", "word", "sentence", "spans"] = Field(
         "word", description="what a row stands for: token, word, sentence, spans"
     )
-    spans: _Name | None = Field(None, description="the file of kind `spans`: a line `start end`, or JSON [[start, end]]")
+    spans: _Name | None = Field(
+        None, description="the file of kind `spans`: a line `start end`, or JSON [[start, end]]"
+    )
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
@@ -340,7 +361,8 @@ def _from_text(key: str, text: str, variable: str) -> Any:
     """The value that a variable's text stands for: text stays as it is, a list is split at commas, the rest is YAML."""
     alternatives = _alternatives(_property(key))
     if any(one.get("type") == "array" for one in alternatives):
-        return [part.strip() for part in text.split(",")]
+        parts = text.split(",")
+        return parts if key == "model.labels" else [part.strip() for part in parts]  # a label may begin with a space
     free = any(one.get("type") == "string" and not {"enum", "const"} & one.keys() for one in alternatives)
     if free or all(one.get("type") in ("string", "null") for one in alternatives):
         return text  # also of a label, which may be called 1 or null: an index is understood as text too
@@ -442,11 +464,12 @@ def _unknown_key(key: str, section: str, sources: Mapping[str, str], *, in_secti
 
 
 def _broken_rule(detail: Mapping[str, Any], key: str, sources: Mapping[str, str]) -> str:
-    """A rule of ours: over one value, or over several keys of a section, which all depend on its kind."""
+    """A rule of ours: over one value, or over several keys of a section, which all depend on one of them."""
     seen = detail.get("input")
     if "." not in key and isinstance(seen, Mapping):
-        key = f"{key}.kind"
-        seen = seen.get("kind", _property(key).get("default"))
+        name = "template" if key == "model" else "kind"
+        key = f"{key}.{name}"
+        seen = seen.get(name, _property(key).get("default"))
     return f"{_where(key, sources)}{key} is {_seen(seen)}: {detail['ctx']['error']}."
 
 

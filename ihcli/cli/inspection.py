@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ihcli.models import LoadedClassifier, Report
 
 
-@configured("model", "revision", "dtype", "smoothing", "device", "threads")
+@configured("model", "revision", "dtype", "smoothing", "template", "labels", "device", "threads")
 def inspect(
     name: Annotated[
         str | None, typer.Argument(help="hub id, local directory, or `bundled` (the default)", metavar="[MODEL]")

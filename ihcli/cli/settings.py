@@ -39,6 +39,16 @@ FLAGS = {
     "smoothing": Flag(
         "model.smoothing", str, ("--smoothing",), "softplus for ReLU-like kinks: off, auto, or its sharpness", "HOW"
     ),
+    "template": Flag(
+        "model.template",
+        str,
+        ("--template",),
+        "prompt of a language model, as '{text} Sentiment:', or with {mask} of a masked one; needs --labels",
+        "TEMPLATE",
+    ),
+    "labels": Flag(
+        "model.labels", str, ("--labels",), "words that answer the template, as ' good, bad'; spaces count", "LIST"
+    ),
     "target": Flag(
         "target.label", str, ("--target",), "label to explain, by name or index (default: the predicted)", "LABEL"
     ),
@@ -182,6 +192,8 @@ def configured(*names: str) -> Callable[[Callable[..., None]], Callable[..., Non
 
 def _value(name: str, value: Any) -> Any:
     """The value in the configuration's type."""
+    if name == "labels":
+        return value.split(",")
     if name == "formats":
         return [part.strip() for part in value.split(",")]
     if name == "smoothing":

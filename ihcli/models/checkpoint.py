@@ -3,7 +3,7 @@
 import hashlib
 import re
 import zipfile
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
@@ -152,12 +152,19 @@ _WRAPPERS = (
 )
 
 
-def require_complete(model: Any, report: dict[str, Any], name: str) -> None:
+def require_complete(
+    model: Any,
+    report: dict[str, Any],
+    name: str,
+    head: str = "classification head",
+    supplied: Collection[str] = (),
+    advice: str = "Give the fine-tuned model and not the one that it was made from.",
+) -> None:
     """Raise `ModelError` unless every weight of the model came from its files, in its own shape.
 
-    `report` is what transformers says of loading.
+    `report` is what transformers says of loading; an adapter will supply the weights called `supplied`.
     """
-    absent, unused = sorted(report["missing_keys"]), _unused(report)
+    absent, unused = sorted(set(report["missing_keys"]) - set(supplied)), _unused(report)
     quantised = [key for key in unused if _QUANTISED_KEY.search(key)]
     if quantised:
         message = (
@@ -173,16 +180,13 @@ def require_complete(model: Any, report: dict[str, Any], name: str) -> None:
             )
             raise ModelError(message)
     if absent:
-        head = [key for key in absent if not key.startswith(f"{model.base_model_prefix}.")]
-        what = "has no weights for its classification head" if head else "lacks weights"
+        of_head = [key for key in absent if not key.startswith(f"{model.base_model_prefix}.")]
+        what = f"has no weights for its {head}" if of_head else "lacks weights"
         beside = f" It has others that this class does not use ({some(unused)})." if unused else ""
-        message = (
-            f"{name}: {what} ({some(head or absent)}), so its answers would be random.{beside} Give the fine-tuned "
-            "classifier and not the model that it was made from."
-        )
+        message = f"{name}: {what} ({some(of_head or absent)}), so its answers would be random.{beside} {advice}"
         raise ModelError(message)
-    if report.get("mismatched_keys"):
-        found = sorted(str(key[0] if isinstance(key, tuple) else key) for key in report["mismatched_keys"])
+    mismatched = {str(key[0] if isinstance(key, tuple) else key) for key in report.get("mismatched_keys") or ()}
+    if found := sorted(mismatched - set(supplied)):
         message = f"{name}: weights of another shape than config.json says ({some(found)}). Save it again."
         raise ModelError(message)
 

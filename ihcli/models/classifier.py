@@ -39,6 +39,8 @@ class LoadedClassifier:
     """Kinked operations that depend on the input, by name, as often as a sample text meets them."""
     choices: Choices
     """What a sample text lets the input choose."""
+    notes: tuple[str, ...] = ()
+    """What every explanation of this model must say beside its numbers."""
     _value_plans: list[value_zeroing.ValuePlan] = field(default_factory=list)
     """How value zeroing enters the model, once it is known."""
 

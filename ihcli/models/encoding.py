@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from ihcli.config import UnitsSection
 from ihcli.errors import InputError, ModelError, TextTooLongError
 from ihcli.models.units import Span, group, require_spans
+from ihcli.models.word_breaks import missing_dictionary
 from ihcli.results import Unit
 
 SIDES = ("text", "text_pair")
@@ -37,6 +38,8 @@ class EncodedText:
     truncated: bool = False
     special: tuple[str, ...] = ()
     """Special tokens that the text itself spells out, such as `[MASK]`; the unknown token is not one of them."""
+    notes: tuple[str, ...] = ()
+    """What every explanation of this text must say beside its numbers."""
 
     @property
     def explained(self) -> Tensor:
@@ -103,7 +106,14 @@ def encode(
         sides=sides,
         truncated=truncated,
         special=_spelled_out(tokenizer, batch["input_ids"], sides),
+        notes=_notes(arguments, units),
     )
+
+
+def _notes(texts: Sequence[str], section: UnitsSection) -> tuple[str, ...]:
+    """What to say of units that are not what they were asked to be."""
+    missing = missing_dictionary(" ".join(texts)) if section.kind in {"word", "spans"} else None
+    return () if missing is None else (missing,)
 
 
 def _spelled_out(tokenizer: Any, ids: Sequence[int], sides: Sequence[int | None]) -> tuple[str, ...]:

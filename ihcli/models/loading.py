@@ -1,6 +1,7 @@
 """Loading a classifier: from a name to a checked model in evaluation mode; every failure is one clear error."""
 
 import inspect
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -21,8 +22,11 @@ from ihcli.models.classifier import LoadedClassifier, ProblemType
 from ihcli.models.discontinuities import Choices, choices
 from ihcli.models.encoding import SAMPLE, encode
 from ihcli.models.model_folder import known_type, locate, read_settings, require_sequence_classifier
+from ihcli.models.peft_adapters import AdapterFolder, find_adapter
+from ihcli.models.prompted import MASK, make_classifier
 from ihcli.models.score import Score
 from ihcli.models.smoothing import names, observe
+from ihcli.models.tokenizer_loading import load_tokenizer
 from ihcli.models.transformers_output import first_line, silenced
 from ihcli.results import ModelInfo, Target
 
@@ -43,26 +47,41 @@ def load_classifier(config: RunConfig) -> LoadedClassifier:
     if config.runtime.threads is not None:
         torch.set_num_threads(config.runtime.threads)
     folder, revision = locate(section)
-    settings = read_settings(folder, section)
-    checkpoint = find_checkpoint(folder, section.name, settings)
-    refuse_adapter_beside(folder, checkpoint, section.name)
-    tokenizer = load_tokenizer(folder, section)
-    model = _load_model(folder, section, settings, checkpoint).to(device).eval().requires_grad_(requires_grad=False)
-    if device.type == "cuda":
-        torch.backends.cuda.matmul.allow_tf32 = False
-        torch.backends.cudnn.allow_tf32 = False
+    adapter = find_adapter(folder, section)
+    base_folder, base = (folder, section) if adapter is None else adapter.locate_base(section)
+    settings = read_settings(base_folder, base)
+    checkpoint = find_checkpoint(base_folder, base.name, settings)
+    if adapter is None:
+        refuse_adapter_beside(folder, checkpoint, section.name)
+    tokenizer = load_tokenizer(folder if adapter is None or adapter.has_tokenizer() else base_folder, section)
+    model = _load_model(base_folder, base, settings, checkpoint, adapter)
     info = ModelInfo(
         name=section.name,
         revision=revision,
-        architecture=type(model).__name__,
-        weights_sha256=checkpoint.sha256(),
+        architecture=_architecture(model, section, adapter),
+        weights_sha256=checkpoint.sha256() if adapter is None else adapter.sha256(checkpoint),
         dtype=section.dtype,
     )
-    return assemble(model, tokenizer, info, section)
+    notes: tuple[str, ...] = ()
+    if section.template is not None:
+        model, tokenizer, notes = make_classifier(model, tokenizer, section.template, section.labels or ())
+    model = model.to(device).eval().requires_grad_(requires_grad=False)
+    if device.type == "cuda":
+        torch.backends.cuda.matmul.allow_tf32 = False
+        torch.backends.cudnn.allow_tf32 = False
+    return assemble(model, tokenizer, info, section, notes)
 
 
-def assemble(model: Any, tokenizer: Any, info: ModelInfo, section: ModelSection) -> LoadedClassifier:
-    """A classifier from a model and its tokenizer.
+def _architecture(model: Any, section: ModelSection, adapter: AdapterFolder | None) -> str:
+    """The class of the model, with its adapter and whether it is prompted."""
+    added = "" if adapter is None else f" with the {adapter.kind} adapter {adapter.folder.name} on {adapter.base}"
+    return f"{type(model).__name__}{added}{'' if section.template is None else ', prompted'}"
+
+
+def assemble(
+    model: Any, tokenizer: Any, info: ModelInfo, section: ModelSection, notes: tuple[str, ...] = ()
+) -> LoadedClassifier:
+    """A classifier from a model and its tokenizer; `notes` is what every explanation of it must say.
 
     Runs a sample text to find how embeddings enter the model, and its non-smooth and input-dependent operations.
     """
@@ -70,7 +89,7 @@ def assemble(model: Any, tokenizer: Any, info: ModelInfo, section: ModelSection)
     accepted = frozenset(inspect.signature(model.forward).parameters)
     labels = _labels(model.config)
     problem = _problem(model.config)
-    limit = _limit(model, tokenizer)
+    limit = _limit(model, tokenizer) - getattr(model, "reserved_tokens", 0)
     sample = encode(
         tokenizer, SAMPLE, None, RunConfig().units,
         limit=limit, accepted=accepted, truncation=True, device=parameter.device,
@@ -97,6 +116,7 @@ def assemble(model: Any, tokenizer: Any, info: ModelInfo, section: ModelSection)
         smoothing=section.smoothing,
         kinks=kinks,
         choices=chosen,
+        notes=notes,
     )
 
 
@@ -116,48 +136,72 @@ def _device(wanted: str) -> torch.device:
     raise DeviceError(message)
 
 
-def load_tokenizer(folder: Path, section: ModelSection) -> Any:
-    """The fast tokenizer of a folder; raises `ModelError`."""
-    from transformers import AutoTokenizer
+@dataclass(frozen=True, slots=True)
+class _Purpose:
+    """What a model is loaded for: the class of transformers, and what a message says of it, its head and its lack."""
 
-    try:
-        with silenced():
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, trust_remote_code=section.trust_remote_code, local_files_only=True
-            )
-    except Exception as error:
+    auto: str
+    described: str
+    head: str
+    advice: str
+
+
+_CLASSIFIER = _Purpose(
+    "AutoModelForSequenceClassification",
+    "text classifier",
+    "classification head",
+    "Give the fine-tuned classifier and not the model that it was made from, or prompt a language model (--template).",
+)
+_CAUSAL = _Purpose(
+    "AutoModelForCausalLM", "causal language model", "language-model head", "Give a model that predicts words."
+)
+_MASKED = _Purpose(
+    "AutoModelForMaskedLM", "masked language model", "language-model head", "Give a model that predicts words."
+)
+
+
+def _purpose(section: ModelSection, settings: dict[str, Any]) -> _Purpose:
+    """What to load a model for; raises `ModelError` where its template is for another kind of language model."""
+    if section.template is None:
+        return _CLASSIFIER
+    wanted = _MASKED if MASK in section.template else _CAUSAL
+    named = settings.get("architectures")
+    classes = [str(one) for one in named] if isinstance(named, list) else []
+    if wanted is _CAUSAL and classes and all(one.endswith("ForMaskedLM") for one in classes):
         message = (
-            f"{section.name}: its tokenizer cannot be loaded ({first_line(error)}). The folder needs the tokenizer's "
-            "files, above all tokenizer.json; save it there with tokenizer.save_pretrained."
-        )
-        raise ModelError(message) from error
-    if not getattr(tokenizer, "is_fast", False):
-        message = (
-            f"{section.name}: its tokenizer {type(tokenizer).__name__} is a slow one, which does not say which "
-            "characters a token stands for. A fast one (tokenizer.json) is needed; convert it with transformers."
+            f"{section.name}: is a masked language model ({classes[0]}), and the template {section.template!r} holds "
+            f"no {MASK}. Put {MASK} where the label belongs, as in '{{text}} It was {MASK}.'."
         )
         raise ModelError(message)
-    if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
+    if wanted is _MASKED and classes and all(one.endswith(("ForCausalLM", "LMHeadModel")) for one in classes):
         message = (
-            f"{section.name}: its tokenizer knows no tokens beside the special ones, so every word would be unknown. "
-            "The folder needs the tokenizer's own files; save them there with tokenizer.save_pretrained."
+            f"{section.name}: is a causal language model ({classes[0]}), which answers after the prompt, and the "
+            f"template {section.template!r} holds {MASK}. Leave it out."
         )
         raise ModelError(message)
-    return tokenizer
+    return wanted
 
 
-def _load_model(folder: Path, section: ModelSection, settings: dict[str, Any], checkpoint: Checkpoint) -> Any:
-    """The model of a folder in the wanted precision, with eager attention; raises `ModelError`."""
-    from transformers import AutoConfig, AutoModelForSequenceClassification
+def _load_model(
+    folder: Path,
+    section: ModelSection,
+    settings: dict[str, Any],
+    checkpoint: Checkpoint,
+    adapter: AdapterFolder | None = None,
+) -> Any:
+    """The model of a folder in the wanted precision, with eager attention and its adapter; raises `ModelError`."""
+    import transformers
 
+    purpose = _purpose(section, settings)
     sparse = settings.get("model_type") in {"big_bird", "bigbird_pegasus"}  # its blocks depend on chance and length
     further = {"attention_type": "original_full"} if sparse else {}
+    further |= {} if adapter is None else adapter.labels(section)
     places = {"trust_remote_code": section.trust_remote_code, "local_files_only": True}
     try:
         with silenced():
             # Given as a record: what a config.json says of attention would beat the argument below.
-            config = AutoConfig.from_pretrained(folder, **places, **further)
-            model, report = AutoModelForSequenceClassification.from_pretrained(
+            config = transformers.AutoConfig.from_pretrained(folder, **places, **further)
+            model, report = getattr(transformers, purpose.auto).from_pretrained(
                 folder,
                 config=config,
                 dtype=DTYPES[section.dtype],
@@ -171,21 +215,29 @@ def _load_model(folder: Path, section: ModelSection, settings: dict[str, Any], c
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:
-        raise ModelError(_refusal(section, settings, checkpoint, error)) from error
-    require_sequence_classifier(settings, section.name, type(model).__name__, complete=False)
-    require_complete(model, report, section.name)
-    require_sequence_classifier(settings, section.name, type(model).__name__, complete=True)
+        raise ModelError(_refusal(section, settings, checkpoint, purpose, error)) from error
+    supplied = set() if adapter is None else adapter.supplied()
+    architecture = type(model).__name__
+    if purpose is _CLASSIFIER and not supplied & set(report["missing_keys"]):
+        require_sequence_classifier(settings, section.name, architecture, complete=False)
+    require_complete(model, report, section.name, purpose.head, supplied, purpose.advice)
+    if purpose is _CLASSIFIER and adapter is None:
+        require_sequence_classifier(settings, section.name, architecture, complete=True)
     require_all_used(model, report, section.name)
+    if adapter is not None:
+        model = adapter.merge(model)
     require_finite(model, section.name)
     return model.to(DTYPES[section.dtype])
 
 
-def _refusal(section: ModelSection, settings: dict[str, Any], checkpoint: Checkpoint, error: Exception) -> str:
+def _refusal(
+    section: ModelSection, settings: dict[str, Any], checkpoint: Checkpoint, purpose: _Purpose, error: Exception
+) -> str:
     """What to say of a model that transformers cannot load."""
     if "Unrecognized configuration class" in str(error):
         return (
-            f"{section.name}: transformers has no text classifier for models of type {settings.get('model_type')!r}. "
-            "Give a model that AutoModelForSequenceClassification loads."
+            f"{section.name}: transformers has no {purpose.described} for models of type "
+            f"{settings.get('model_type')!r}. Give a model that {purpose.auto} loads."
         )
     if not known_type(settings.get("model_type")):
         return (

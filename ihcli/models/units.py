@@ -8,11 +8,11 @@ from itertools import pairwise
 from pathlib import Path
 
 import uniseg.sentencebreak
-import uniseg.wordbreak
 
 from ihcli.config import UnitsSection
 from ihcli.errors import InputError
 from ihcli.input_files import read_file
+from ihcli.models.word_breaks import word_pieces
 from ihcli.text_lines import split_lines
 
 Span = tuple[int, int]
@@ -106,12 +106,12 @@ def _shown_spans(trimmed: Sequence[Span], covered: Sequence[Span]) -> list[Span]
 
 
 def words(text: str) -> list[Span]:
-    """Words, numbers, emoji and single punctuation marks by Unicode's word boundaries (UAX #29), without white space.
+    """Words, numbers, emoji and single punctuation marks, without white space.
 
-    Scripts that write no spaces come out one character (cluster) at a time; a token that spans several of them makes
-    them one unit, so that the tokenizer's own pieces are the units there.
+    By Unicode's word boundaries (UAX #29), and in Thai, Lao, Khmer and Burmese by a dictionary where one is installed.
+    Other scripts that write no spaces give one character at a time; a token that spans several makes them one unit.
     """
-    return _visible(text, uniseg.wordbreak.words(text))
+    return _visible(text, word_pieces(text))
 
 
 def sentences(text: str) -> list[Span]:

@@ -297,7 +297,7 @@ def test_a_pair_for_a_model_without_one(folder: Path) -> None:
     words = Tokenizer(models.WordLevel({"[UNK]": 0, **{word: i for i, word in enumerate(TEXT.split(), 1)}}, "[UNK]"))
     words.pre_tokenizer = pre_tokenizers.Whitespace()
     PreTrainedTokenizerFast(tokenizer_object=words, unk_token="[UNK]", pad_token="[UNK]").save_pretrained(folder)
-    assert run("explain", TEXT, "-m", str(folder)).exit_code == 0
+    assert len(load(folder).encode(TEXT, units=UnitsSection()).units) == 5
     result = run("explain", TEXT, "--text-pair", "bad", "-m", str(folder))
     assert result.exit_code == 2
     assert "puts nothing between two texts" in result.stderr

@@ -21,6 +21,7 @@ from transformers import AutoTokenizer, PreTrainedTokenizerFast
 from ihcli.attribution import integrated_hessians
 from ihcli.config import BaselineSection, UnitsSection
 from ihcli.errors import InputError, ModelError, TextTooLongError
+from ihcli.models import word_breaks
 from ihcli.models.encoding import EncodedText, encode
 from ihcli.models.units import claim_letters
 
@@ -94,7 +95,8 @@ def test_scripts_without_spaces_lose_nothing(of_kind: Callable[[str], Any], kind
     check(found)
 
 
-def test_bytes_of_one_character_are_one_unit(of_kind: Callable[[str], Any]) -> None:
+def test_bytes_of_one_character_are_one_unit(of_kind: Callable[[str], Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(word_breaks, "find_spec", lambda _: None)  # no dictionary
     found = encoded(of_kind("bpe"), "这部")
     assert [(unit.text, len(unit.tokens)) for unit in found.units] == [("这", 3), ("部", 3)]
     thai = encoded(of_kind("bpe"), "ม่ดี")  # a consonant with its marks is one character to a reader

@@ -1,7 +1,7 @@
 """A result in words and its numbers as text, the same in the terminal, under a figure, in the report and a notebook."""
 
 from ihcli.wording.method_names import MethodWords, method_words
-from ihcli.wording.numbers import MINUS, UNKNOWN, Digits, digits_together, number, percent
+from ihcli.wording.number_format import MINUS, UNKNOWN, Digits, digits_together, number, percent
 from ihcli.wording.sentences import (
     Contributions,
     baseline,

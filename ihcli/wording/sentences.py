@@ -7,7 +7,7 @@ import numpy as np
 
 from ihcli.results import Explanation
 from ihcli.wording.method_names import method_words
-from ihcli.wording.numbers import UNKNOWN, Digits, digits_together, number, percent
+from ihcli.wording.number_format import UNKNOWN, Digits, digits_together, number, percent
 from ihcli.wording.unit_names import shorten
 
 CANCELLING = 10.0

@@ -9,24 +9,29 @@ import torch
 from reference import double_integral
 
 from ihcli import Explainer
-from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine
 from tests.studies.train_bundled import read_rows
 
 ROOT = pathlib.Path(__file__).parents[2]
+BASELINE = {"baseline": {"kind": "value-zeroing"}}
 EXAMPLES = ("this movie was not bad", "A charming disaster from start to finish")
 
 
 @pytest.fixture(scope="module")
 def explainer():
-    return Explainer({"model": {"dtype": "float64"}})
+    return Explainer({"model": {"dtype": "float64"}, **BASELINE})
 
 
 @pytest.fixture(scope="module", params=EXAMPLES)
 def example(request, explainer):
     """A text, its explanation in float64, and the double integral over the same computation."""
-    problem = explainer.prepare(request.param)
-    oracle = double_integral(problem.score, problem.x, problem.baselines.embeddings[0], problem.encoded.groups)
+    presence = explainer.prepare(request.param).switched
+    path = presence.paths[0]
+
+    def f(points):
+        return presence.score(points, *path.parameters_at(len(points)))
+
+    oracle = double_integral(f, path.start + path.delta, path.start, path.groups)
     return request.param, explainer.explain(request.param), oracle
 
 
@@ -39,36 +44,36 @@ def test_every_entry_is_that_of_the_double_integral(example):
 
 def test_at_a_finer_tolerance_every_entry_is_within_a_thousandth(example):
     text, _, oracle = example
-    found = Explainer({"model": {"dtype": "float64"}, "attribution": {"tolerance": 1e-3}}).explain(text)
+    found = Explainer({"model": {"dtype": "float64"}, "attribution": {"tolerance": 1e-3}, **BASELINE}).explain(text)
     assert found.certificate.converged
     assert np.abs(found.ih - oracle).max() <= 1e-3 * np.abs(oracle).max()
 
 
 def test_the_engines_agree(example, explainer):
     text, found, _ = example
-    problem = explainer.prepare(text)
-    path = Path.between(problem.x, problem.baselines.embeddings[0], problem.encoded.groups)
+    prepared = explainer.prepare(text)
+    path = prepared.switched.paths[0]
     t = torch.tensor([0.0, 0.13, 0.2, 0.7], dtype=torch.float64)
-    forward, reverse = explainer.engine(problem), ReverseEngine(problem.score)
+    forward, reverse = explainer.engine(prepared), ReverseEngine(prepared.switched.score)
     assert (found.quadrature.engine, forward.name) == ("forward", "forward")
-    one, other = forward.second_order(path, t).hessian, reverse.second_order(path, t).hessian
-    assert (one - other).abs().max() <= 1e-9 * other.abs().max()
+    one, other = (engine.evaluate(path, t, order=2).hessian for engine in (forward, reverse))
+    assert np.abs(one - other).max() <= 1e-9 * np.abs(other).max()
 
 
 def test_single_precision_agrees_to_a_thousandth(example):
     text, found, _ = example
-    single = Explainer().explain(text)
+    single = Explainer(BASELINE).explain(text)
     assert single.model.dtype == "float32"
     assert np.abs(single.ih - found.ih).max() <= 1e-3 * np.abs(found.ih).max()
 
 
-def test_special_tokens_keep_their_embedding_in_the_baseline(explainer):
-    problem = explainer.prepare(EXAMPLES[0])
-    delta = problem.x - problem.baselines.embeddings[0]
-    outside = problem.encoded.groups < 0
+def test_special_tokens_stay_present(explainer):
+    prepared = explainer.prepare(EXAMPLES[0])
+    delta = prepared.switched.paths[0].delta
+    outside = prepared.encoded.groups < 0
     assert outside.tolist() == [True, *[False] * 5, True]
     assert torch.equal(delta[outside], torch.zeros_like(delta[outside]))
-    assert (delta[~outside].abs().amax(dim=1) > 0).all()
+    assert torch.equal(delta[~outside], torch.ones(5, dtype=torch.float64))
 
 
 @pytest.mark.parametrize(

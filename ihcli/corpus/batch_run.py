@@ -117,7 +117,7 @@ def run(job: BatchJob, explainer: "Explainer", engine: CorpusEngine | None = Non
             "environment": asdict(_environment(explainer)),
             "shard": None if job.shard is None else list(job.shard),
         }
-        with Store(job.out, identity, about) as store:
+        with Store.opened(job.out, identity, about) as store:
             tally.notes += store.notes
             store.add_input(described)
             groups = group_by_length(_rows_to_explain(rows, identity.digest, job), _token_counter(explainer))

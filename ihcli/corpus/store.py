@@ -13,7 +13,7 @@ from contextlib import contextmanager, suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import filelock
 import pyarrow.parquet as pq
@@ -30,40 +30,30 @@ LOCK, HOLDER = ".lock", ".holder"
 
 
 class Store:
-    """A store that is written; a context manager that holds the lock."""
+    """A store that is written, by the process that holds its lock."""
 
-    def __init__(self, directory: Path, identity: RunIdentity, about: Mapping[str, Any]) -> None:
+    @classmethod
+    @contextmanager
+    def opened(cls, directory: Path, identity: RunIdentity, about: Mapping[str, Any]) -> Iterator["Store"]:
         """Create the store or continue it; `about` holds further fields of a new manifest.
 
         Raises `StoreError` where another process writes it or its settings differ, `OutputError` where the folder is
         something else.
         """
         require_store_possible(directory)
+        with suppress(FileExistsError):
+            directory.mkdir(parents=True)
+        with locked(directory):
+            yield cls(directory, identity, about)
+
+    def __init__(self, directory: Path, identity: RunIdentity, about: Mapping[str, Any]) -> None:
+        """Read the manifest or write a new one, and repair what a crash left."""
         self.directory = directory
         self.notes: list[str] = []
         """What was found wrong with the store and repaired."""
         self._seal = PartsSeal()
-        with suppress(FileExistsError):
-            directory.mkdir(parents=True)
-        self._lock = _locked(directory)
-        try:
-            self.manifest = self._manifest(identity, about)
-            self._clean_up()
-        except BaseException:
-            self.close()
-            raise
-
-    def __enter__(self) -> Self:
-        """The store."""
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Release the lock."""
-        self.close()
-
-    def close(self) -> None:
-        """Release the lock."""
-        _release(self.directory, self._lock)
+        self.manifest = self._manifest(identity, about)
+        self._clean_up()
 
     def write(self, records: Sequence[Mapping[str, Any]]) -> Part:
         """Append one part, which is on the disk when this returns; raises `OutputError`."""
@@ -160,16 +150,10 @@ def require_store_possible(directory: Path) -> None:
 
 @contextmanager
 def locked(directory: Path) -> Iterator[None]:
-    """Hold the lock of a store; raises `StoreError` where another process holds it, `OutputError` without one."""
-    lock = _locked(directory)
-    try:
-        yield
-    finally:
-        _release(directory, lock)
+    """Hold the lock of a store, which the system releases when the process ends.
 
-
-def _locked(directory: Path) -> filelock.BaseFileLock:
-    """The lock, which the system releases when the process ends; raises `StoreError` where another process holds it."""
+    Raises `StoreError` where another process holds it, `OutputError` where the folder cannot be written.
+    """
     lock = filelock.FileLock(directory / LOCK, timeout=0)
     try:
         lock.acquire()
@@ -184,16 +168,15 @@ def _locked(directory: Path) -> filelock.BaseFileLock:
         message = f"{directory}: cannot be locked ({error.strerror or error}). Choose another folder with -o."
         raise OutputError(message) from error
     since = datetime.now(UTC).isoformat(timespec="seconds")
-    with suppress(OutputError):  # only for the message above
-        holder_now = json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since})
-        write_atomically(directory / HOLDER, holder_now.encode("utf-8"), follow_links=False)
-    return lock
-
-
-def _release(directory: Path, lock: filelock.BaseFileLock) -> None:
-    with suppress(OSError):
-        (directory / HOLDER).unlink()
-    lock.release()
+    try:
+        with suppress(OutputError):  # only for the message above
+            holder = json.dumps({"pid": os.getpid(), "host": platform.node(), "since": since})
+            write_atomically(directory / HOLDER, holder.encode("utf-8"), follow_links=False)
+        yield
+    finally:
+        with suppress(OSError):
+            (directory / HOLDER).unlink()
+        lock.release()
 
 
 def _require_same(directory: Path, wanted: RunIdentity, manifest: Mapping[str, Any], about: Mapping[str, Any]) -> None:

@@ -4,7 +4,7 @@ import tempfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -110,19 +110,11 @@ class Summary:
 
     def first(self, count: int) -> "Summary":
         """The summary with the first `count` rows of each table for each label."""
-        return replace(
-            self,
-            pairs=tuple(_first(self.pairs, self.labels, count)),
-            words=tuple(_first(self.words, self.labels, count)),
-            negations=tuple(_first(self.negations, self.labels, count)),
-        )
-
-
-_Table = TypeVar("_Table", PairSummary, WordSummary, NegationSummary)
-
-
-def _first(rows: tuple[_Table, ...], labels: list[str], count: int | None) -> list[_Table]:
-    return [row for label in labels for row in [one for one in rows if one.prediction == label][:count]]
+        first: dict[str, Any] = {}
+        for name in ("pairs", "words", "negations"):
+            by_label = ([row for row in getattr(self, name) if row.prediction == label] for label in self.labels)
+            first[name] = tuple(row for rows in by_label for row in rows[:count])
+        return replace(self, **first)
 
 
 def summarize(store: Path, options: SummaryOptions | None = None, *, most_keys: int = MOST_KEYS) -> Summary:
@@ -175,9 +167,8 @@ def _pair_table(counts: SummaryCounts, options: SummaryOptions) -> tuple[list[Pa
                 partners[int(place[k])] = max(known, (float(sums[k, 2]), -int(other[k])))
 
     table = []
-    for label, a, b, (n, total, magnitude, positive, negative, in_order) in _strongest(
-        counts.pairs, options, visit=note_partners
-    ):
+    strongest = _strongest(counts.pairs, options, note_partners)
+    for label, a, b, (n, total, magnitude, positive, negative, in_order) in strongest:
         pair = (words[a], words[b]) if 2 * in_order >= n else (words[b], words[a])
         table.append(PairSummary(labels[label], pair, int(n), total / n, magnitude, max(positive, negative) / n))
     return table, {place: -partner for place, (_, partner) in partners.items()}
@@ -198,9 +189,7 @@ def _word_table(
                 elsewhere[place] = (int(count), total / count)
 
     table = []
-    for label, word, _, (n, ig, diagonal, magnitude, *_rest) in _strongest(
-        counts.words, options, visit=note_elsewhere, magnitude_column=3
-    ):
+    for label, word, _, (n, ig, magnitude, diagonal, *_rest) in _strongest(counts.words, options, note_elsewhere):
         partner = partners.get(_place(label, word))
         name = None if partner is None else words[partner]
         table.append(WordSummary(labels[label], words[word], int(n), magnitude, ig / n, diagonal / n, name))
@@ -228,11 +217,7 @@ def _place(label: int, word: int) -> int:
 
 
 def _strongest(
-    sums: KeyedSums,
-    options: SummaryOptions,
-    *,
-    visit: Callable[[Keys, Values], None] | None = None,
-    magnitude_column: int = 2,
+    sums: KeyedSums, options: SummaryOptions, visit: Callable[[Keys, Values], None] | None = None
 ) -> list[tuple[int, int, int, list[float]]]:
     """(label, word, word, sums) of the strongest keys of each label, strongest first; `visit` gets all keys."""
     strongest: tuple[Keys, Values] | None = None
@@ -243,23 +228,18 @@ def _strongest(
         block = keys[frequent], values[frequent]
         if strongest is not None:
             block = np.concatenate([strongest[0], block[0]]), np.concatenate([strongest[1], block[1]])
-        strongest = _top_of_each_label(*block, options, magnitude_column)
+        strongest = _top_of_each_label(*block, options)
     if strongest is None:
         return []
     label, a, b = (part.tolist() for part in split_key(strongest[0]))
     return list(zip(label, a, b, strongest[1].tolist(), strict=True))
 
 
-def _top_of_each_label(
-    keys: Keys, values: Values, options: SummaryOptions, magnitude_column: int
-) -> tuple[Keys, Values]:
+def _top_of_each_label(keys: Keys, values: Values, options: SummaryOptions) -> tuple[Keys, Values]:
     """The first rows of each label in the order of `options`; rows that are equal in it by key."""
     label = split_key(keys)[0]
-    measure = {
-        "magnitude": lambda: values[:, magnitude_column],
-        "mean": lambda: np.abs(values[:, 1]) / values[:, 0],
-        "count": lambda: values[:, 0],
-    }[options.by]()
+    count, total, magnitude = values[:, 0], values[:, 1], values[:, 2]
+    measure = {"magnitude": magnitude, "mean": np.abs(total) / count, "count": count}[options.by]
     order = np.lexsort((keys, -measure, label))
     ordered = label[order]
     starts = np.searchsorted(ordered, ordered, side="left")

@@ -87,7 +87,7 @@ class SummaryCounts:
         self.pairs = KeyedSums(6, folder, most_keys)
         """Columns: count, Σ Γ, Σ |Γ|, number of Γ > 0, number of Γ < 0, how often the words are in the key's order."""
         self.words = KeyedSums(6, folder, most_keys)
-        """Columns: count, Σ IG, Σ Γ_uu, Σ_v |Γ_uv|, count and Σ IG where no negator reaches the word."""
+        """Columns: count, Σ IG, Σ_v |Γ_uv|, Σ Γ_uu, count and Σ IG where no negator reaches the word."""
         self.negations = KeyedSums(6, folder, most_keys)
         """Columns: count, Σ Γ, Σ |Γ|, number of Γ > 0, number of Γ < 0, Σ IG of the word."""
         self._labels = _Numbering(_LABEL_BITS, "predicted labels", {ALL: 0})
@@ -169,7 +169,7 @@ class SummaryCounts:
         magnitude = np.nansum(np.abs(ih) * others, axis=1)
         free = np.ones(len(words))
         free[list(reached)] = 0.0
-        sums = np.stack([np.ones_like(ig), ig, np.diag(ih), magnitude, free, free * ig], axis=1)[kept]
+        sums = np.stack([np.ones_like(ig), ig, magnitude, np.diag(ih), free, free * ig], axis=1)[kept]
         for label in labels:
             self.words.add(make_key(label, words[kept], np.zeros(int(kept.sum()), np.uint64)), sums)
 

@@ -26,7 +26,8 @@ def failed(count: int) -> list[RowOutcome]:
 @pytest.fixture
 def store(tmp_path: Path) -> Iterator[Store]:
     stand_in = StandIn()
-    with Store(tmp_path / "run", identify(stand_in.config, stand_in.classifier), {}) as made:  # type: ignore[arg-type]
+    identity = identify(stand_in.config, stand_in.classifier)  # type: ignore[arg-type]
+    with Store.opened(tmp_path / "run", identity, {}) as made:
         yield made
 
 

@@ -51,7 +51,7 @@ TEXTS = (
     ),
 )
 """Negation, contrast, irony, one word, long sentences; 1 to 60 words, none of them tuned for."""
-BASELINES = ("pad", "mask", "unk", "zero")
+BASELINES = ("value-zeroing", "pad", "mask", "unk", "zero")
 TOLERANCES = (0.1, 0.01, 0.001)
 REFERENCE_TOLERANCE = 1e-4
 MOST_NODES = 512
@@ -80,9 +80,9 @@ def run(
 
 def _explainers(model: str, kind: str) -> tuple[Explainer, Explainer]:
     """One in single precision, and one in double precision for the reference."""
-    values = {"model": {"name": model}, "baseline": {"kind": kind}, "attribution": {"max_nodes": MOST_NODES}}
+    values = {"model": {"name": model}, "baseline": {"kind": kind}, "attribution": {"max_nodes": MOST_NODES, "removal": False}}
     exact = {**values, "model": {"name": model, "dtype": "float64"},
-             "attribution": {"tolerance": REFERENCE_TOLERANCE, "max_nodes": 8 * MOST_NODES}}  # fmt: skip
+             "attribution": {"tolerance": REFERENCE_TOLERANCE, "max_nodes": 8 * MOST_NODES, "removal": False}}  # fmt: skip
     return Explainer(values), Explainer(exact)
 
 

@@ -16,7 +16,7 @@ from rich.table import Table
 from ihcli.benchmarks import scaling as growth
 from ihcli.benchmarks.engines import compare
 from ihcli.benchmarks.figure import work_precision
-from ihcli.benchmarks.side_by_side import TEXTS, Bench, Reach, Say, Text, measure
+from ihcli.benchmarks.side_by_side import TEXTS, Bench, Reach, Say, Text, measure, on_embeddings
 from ihcli.config import RunConfig
 from ihcli.file_writing import write_atomically
 from ihcli.pipeline import Explainer
@@ -69,7 +69,7 @@ def side_by_side(config: RunConfig, texts: tuple[str, ...], budget: float, say: 
 
 def scaling(config: RunConfig) -> Found:
     """The cost of a row against tokens and units, and the engines side by side."""
-    explainer = Explainer(config)
+    explainer = Explainer(on_embeddings(config))
     with fast_products():  # for engines and gradients alike, as the command line does
         tokens, units = tuple(growth.against_tokens(explainer)), tuple(growth.against_units(explainer))
         engines = tuple(compare(explainer))

@@ -15,8 +15,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from ihcli.attribution.path import Path
 from ihcli.attribution.evaluation import ScalarField
+from ihcli.attribution.path import Path
 from ihcli.benchmarks import published
 from ihcli.benchmarks.published import Outcome
 from ihcli.config import RunConfig
@@ -111,12 +111,22 @@ class Bench:
 
 def measure(config: RunConfig, texts: tuple[str, ...] = TEXTS, budget: float = 60.0, say: Say = print) -> Bench:
     """Run everything on every text; a single measurement is not begun when it would take over `budget` seconds."""
+    config = on_embeddings(config)
     explainer = Explainer(config)
     exact = Explainer(_exact(config))
     found = tuple(_text(explainer, exact, text, budget, say) for text in texts)
     info = explainer.classifier.info
     return Bench(info.name, info.architecture, info.dtype, torch.get_num_threads(),
                  environment(explainer.classifier.device), found)  # fmt: skip
+
+
+def on_embeddings(config: RunConfig) -> RunConfig:
+    """The setting of the published procedures: a path of embeddings, from pad where no baseline is named."""
+    values = config.to_dict()
+    if values["baseline"]["kind"] == "auto":
+        values["baseline"]["kind"] = "pad"
+    values["attribution"]["removal"] = False
+    return RunConfig.of(values)
 
 
 def _exact(config: RunConfig) -> RunConfig:

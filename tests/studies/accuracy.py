@@ -1,6 +1,6 @@
 """Measure the engine's choices: is every certificate true, and what does it cost.
 
-``python -m tests.studies.accuracy --out FILE --model MODEL`` explains twenty-one texts against four baselines at three
+``python -m tests.studies.accuracy --out FILE --model MODEL`` explains twenty-one texts against five baselines at three
 tolerances in single precision, each beside a reference in double precision at a tolerance ten times finer than the
 finest.  A line of JSON a case is appended to FILE; a run that was stopped goes on where it stopped.  ``--summary``
 prints what FILE says.  ``--references DIR`` keeps the references, most of the time, for the next state of the engine.
@@ -80,9 +80,10 @@ def run(
 
 def _explainers(model: str, kind: str) -> tuple[Explainer, Explainer]:
     """One in single precision, and one in double precision for the reference."""
-    values = {"model": {"name": model}, "baseline": {"kind": kind}, "attribution": {"max_nodes": MOST_NODES, "removal": False}}
-    exact = {**values, "model": {"name": model, "dtype": "float64"},
-             "attribution": {"tolerance": REFERENCE_TOLERANCE, "max_nodes": 8 * MOST_NODES, "removal": False}}  # fmt: skip
+    values = {"model": {"name": model}, "baseline": {"kind": kind},
+              "attribution": {"max_nodes": MOST_NODES, "removal": False}}  # fmt: skip
+    attribution = {"tolerance": REFERENCE_TOLERANCE, "max_nodes": 8 * MOST_NODES, "removal": False}
+    exact = {**values, "model": {"name": model, "dtype": "float64"}, "attribution": attribution}
     return Explainer(values), Explainer(exact)
 
 

@@ -179,7 +179,7 @@ class PromptedClassifier(nn.Module):
         self, input_ids: Tensor | None = None, inputs_embeds: Tensor | None = None, **further: Any
     ) -> SequenceClassifierOutput:
         """The logits (B, C) of prompts, given as ids (B, T) or as embeddings (B, T, D)."""
-        given = input_ids if input_ids is not None else inputs_embeds
+        given: Any = input_ids if input_ids is not None else inputs_embeds
         scores: dict[int, Tensor] = {}
         for length in sorted({len(ids) for ids in self.answers}):
             asked = [k for k, ids in enumerate(self.answers) if len(ids) == length]

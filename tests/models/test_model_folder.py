@@ -113,7 +113,7 @@ def test_a_configuration_that_is_a_pipe_does_not_hang(folder: Path) -> None:
         load(folder)
 
 
-@pytest.mark.parametrize("name", ["a\0b", "x" * 5000, "~nobody-of-this-name/x"])
+@pytest.mark.parametrize("name", ["x" * 5000, "~nobody-of-this-name/x", "/x" * 3000])
 def test_a_name_that_no_folder_can_have_is_one_message(name: str) -> None:
     with pytest.raises(ModelError) as caught:
         load_classifier(RunConfig.of({"model": {"name": name}}))

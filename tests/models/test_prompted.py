@@ -29,7 +29,7 @@ def corpus() -> list[tuple[str, str]]:
     """Sentences of one adjective, negated or not, and the label that they should get."""
     found = []
     for subject, adverb, (word, label) in itertools.product(
-        ("this movie", "the film", "it"),
+        ("this movie", "the film"),
         ("was", "was not"),
         [*((word, True) for word in GOOD), *((word, False) for word in BAD)],
     ):
@@ -39,7 +39,7 @@ def corpus() -> list[tuple[str, str]]:
 
 def fast(*, byte_level: bool) -> Any:
     """A tokenizer of whole words: byte-level as GPT-2's, without special tokens, or as BERT's."""
-    texts = [f"{text} Sentiment: {label} It was very good poor ." for text, label in corpus()]
+    texts = [f"{text} Sentiment: {label} It was very good poor . it" for text, label in corpus()]
     if byte_level:
         made = Tokenizer(models.BPE())
         made.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
@@ -64,7 +64,7 @@ def fast(*, byte_level: bool) -> Any:
 
 def train(model: Any, batches: list[tuple[torch.Tensor, torch.Tensor]], rate: float) -> None:
     optimizer = torch.optim.Adam(model.parameters(), rate)
-    for ids, labels in batches * 80:
+    for ids, labels in batches * 100:
         optimizer.zero_grad()
         model(input_ids=ids, labels=labels).loss.backward()
         optimizer.step()
@@ -83,7 +83,7 @@ def causal(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, tokenizer = tmp_path_factory.mktemp("gpt2"), fast(byte_level=True)
     torch.manual_seed(0)
     model = GPT2LMHeadModel(GPT2Config(
-        vocab_size=len(tokenizer), n_embd=32, n_layer=2, n_head=4, n_positions=64, bos_token_id=None, eos_token_id=None,
+        vocab_size=len(tokenizer), n_embd=32, n_layer=1, n_head=2, n_positions=64, bos_token_id=None, eos_token_id=None,
         resid_pdrop=0, embd_pdrop=0, attn_pdrop=0,
     ))  # fmt: skip
     rows = []
@@ -101,7 +101,7 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder, tokenizer = tmp_path_factory.mktemp("bert"), fast(byte_level=False)
     torch.manual_seed(0)
     model = BertForMaskedLM(BertConfig(
-        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=2, num_attention_heads=4, intermediate_size=48,
+        vocab_size=len(tokenizer), hidden_size=32, num_hidden_layers=1, num_attention_heads=2, intermediate_size=64,
         max_position_embeddings=64, pad_token_id=0, hidden_dropout_prob=0, attention_probs_dropout_prob=0,
     ))  # fmt: skip
     rows = []
@@ -133,7 +133,7 @@ def f(made: LoadedClassifier, text: str, **section: Any) -> float:
 # --- the contrast, written out --------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("text", ["this movie was not bad", "it was dull", "the film was great"])
+@pytest.mark.parametrize("text", ["this movie was not bad", "the film was dull", "the film was great"])
 def test_a_causal_model_answers_after_its_prompt(causal: Path, text: str) -> None:
     made = load(causal, CAUSAL, LABELS)
     model, tokenizer = GPT2LMHeadModel.from_pretrained(causal).eval(), made.tokenizer.tokenizer
@@ -149,7 +149,7 @@ def test_a_causal_model_answers_after_its_prompt(causal: Path, text: str) -> Non
     assert seen.label == dict(corpus())[text]
 
 
-@pytest.mark.parametrize("text", ["this movie was not bad", "it was dull", "the film was great"])
+@pytest.mark.parametrize("text", ["this movie was not bad", "the film was dull", "the film was great"])
 def test_a_masked_model_answers_at_its_mask(masked: Path, text: str) -> None:
     made = load(masked, MASKED, ["good", "poor"])
     model, tokenizer = BertForMaskedLM.from_pretrained(masked).eval(), made.tokenizer.tokenizer

@@ -129,12 +129,12 @@ class TargetSection(_Section):
     label: str | _Index = Field("predicted", description="`predicted`, a label's name, or its index")
     against: str | _Index | None = Field(None, description="explain the difference to this label")
     output: Literal["logit", "probability", "log-odds"] = Field(
-        "logit", description="what of the label is explained: logit, probability, log-odds"
+        "logit", description="quantity of the label to explain: logit, probability, log-odds"
     )
 
 
 class BaselineSection(_Section):
-    """The input x' that stands for `nothing said`."""
+    """What the absence of a word means."""
 
     kind: Literal[
         "auto", "value-zeroing", "pad", "mask", "unk", "zero", "text", "texts", "deletion", "masked-attention"
@@ -179,7 +179,9 @@ class AttributionSection(_Section):
         0.01, gt=0, le=1, description="largest error, as a share of the largest entry; in float32 at least 3e-4"
     )
     max_nodes: int = Field(512, ge=1, description="most full Hessians spent on one text and baseline")
-    top: int | None = Field(None, ge=1, description="compute only what may hold the K strongest pairs (over 64 units)")
+    top: int | None = Field(
+        None, ge=1, description="compute only rows that can contain the K strongest pairs (over 64 units)"
+    )
     engine: Literal["auto", "forward", "reverse"] = Field(
         "auto", description="second-order engine: auto, forward, reverse"
     )
@@ -221,7 +223,7 @@ class OutputSection(_Section):
 
 
 class CheckSection(_Section):
-    """When `ih check` fails; part of no result.  The certified tolerance of both results is always allowed for."""
+    """When `ih check` fails; not part of a result.  A difference within both certified tolerances never fails."""
 
     probability_atol: float = Field(1e-3, ge=0, description="allowed change of a probability")
     probability_rtol: float = Field(0.0, ge=0, description="the same, as a share of the largest")
@@ -281,7 +283,7 @@ class _Merge:
     """All the layers that gave a key."""
 
     def set(self, key: str, value: Any, layer: int, place: str) -> None:
-        """Put one value over what is there."""
+        """Set a value, in place of that of a lower layer."""
         section, name = key.split(".")
         below = self.values.get(section)
         self.values[section] = {**(below if isinstance(below, Mapping) else {}), name: value}
@@ -289,7 +291,7 @@ class _Merge:
         self.layers.setdefault(key, set()).add(layer)
 
     def drop_stale(self, chief: str, dependent: tuple[str, ...]) -> None:
-        """Forget what a lower layer said beside its own value of `chief`, which a higher layer has replaced."""
+        """Remove keys that a lower layer gave together with its own value of `chief`, which a higher layer replaced."""
         section = chief.partition(".")[0]
         layer = self.origins.get(chief, (-1, ""))[0]
         for key in dependent:
@@ -464,7 +466,7 @@ def _unknown_key(key: str, section: str, sources: Mapping[str, str], *, in_secti
 
 
 def _broken_rule(detail: Mapping[str, Any], key: str, sources: Mapping[str, str]) -> str:
-    """A rule of ours: over one value, or over several keys of a section, which all depend on one of them."""
+    """The sentence for a rule of this module: on one value, or on several keys that depend on one of them."""
     seen = detail.get("input")
     if "." not in key and isinstance(seen, Mapping):
         name = "template" if key == "model" else "kind"

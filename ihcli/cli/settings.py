@@ -50,14 +50,14 @@ FLAGS = {
         "model.labels", str, ("--labels",), "words that answer the template, as ' good, bad'; spaces count", "LIST"
     ),
     "target": Flag(
-        "target.label", str, ("--target",), "label to explain, by name or index (default: the predicted)", "LABEL"
+        "target.label", str, ("--target",), "label to explain, by name or index (default: the predicted one)", "LABEL"
     ),
     "against": Flag("target.against", str, ("--against",), "explain the difference to this label", "LABEL"),
     "output": Flag(
         "target.output",
         Literal["logit", "probability", "log-odds"],
         ("--output",),
-        "what of the label is explained (default: logit); for the folder of the files see -o",
+        "quantity of the label to explain (default: logit); for the folder of the files see -o",
     ),
     "baseline": Flag(
         "baseline.kind",
@@ -87,7 +87,11 @@ FLAGS = {
         "definition of the matrix (default: paper; the others only reproduce what was published)",
     ),
     "top": Flag(
-        "attribution.top", int, ("--top",), "compute only what may hold the K strongest pairs (of over 64 units)", "K"
+        "attribution.top",
+        int,
+        ("--top",),
+        "compute only rows that can contain the K strongest pairs (over 64 units)",
+        "K",
     ),
     "max_nodes": Flag(
         "attribution.max_nodes", int, ("--max-nodes",), "most Hessians for one text and baseline (default: 512)", "N"
@@ -135,7 +139,7 @@ _CONFIG = Annotated[Path | None, typer.Option("--config", "-c", help="configurat
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """What the command line says of the configuration."""
+    """The configuration file and the flags of one command line."""
 
     file: Path | None
     values: Mapping[str, Any]

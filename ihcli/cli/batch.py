@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 _SETTINGS = (
     "model", "revision", "dtype", "smoothing", "target", "against", "output", "baseline", "baseline_text",
-    "baseline_file", "units", "tolerance", "formulation", "top", "max_nodes", "seed", "truncate", "device", "memory",
-    "threads",
+    "baseline_file", "units", "tolerance", "formulation", "top", "max_nodes", "seed", "method", "evaluations",
+    "removal", "truncate", "device", "memory", "threads",
 )  # fmt: skip
 
 

@@ -119,8 +119,8 @@ def compare(explainer: Explainer, text: str, text_pair: str | None, sources: Seq
             judged = CountedGame(game, len(explanation.units)), explanation.target
         forms = removal_scores(explanation, judged[0])
         first = results[0].explanation if results else explanation
-        numbers = [_Numbers(one.ig, one.ih) for one in (first, explanation)]
-        results.append(Compared(source, explanation, seconds, *forms, agreement(*numbers)))
+        agreed = agreement(_Numbers(first.ig, first.ih), _Numbers(explanation.ig, explanation.ih))
+        results.append(Compared(source, explanation, seconds, *forms, agreed))
     return results
 
 

@@ -437,7 +437,9 @@ def test_the_named_configurations_load(name: str, model: str) -> None:
 
 
 def test_every_configuration_of_the_repository_is_tested() -> None:
-    assert {file.stem for file in CONFIGS.glob("*.yaml")} == {"article", "default", "roberta-imdb", "bert-imdb", "distilbert-sst2"}
+    names = {"article", "default", "roberta-imdb", "bert-imdb", "distilbert-sst2"}
+    assert {file.stem for file in CONFIGS.glob("*.yaml")} == names
+    assert load(CONFIGS / "article.yaml", environ={}).config.baseline.kind == "pad"
 
 
 def test_a_configuration_survives_its_json() -> None:

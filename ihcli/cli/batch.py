@@ -12,8 +12,8 @@ from ihcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
     from ihcli.console import Consoles
-    from ihcli.corpus.local_engine import CorpusEngine
     from ihcli.corpus.batch_run import Tally
+    from ihcli.corpus.local_engine import CorpusEngine
     from ihcli.pipeline import Explainer
 
 _SETTINGS = (
@@ -71,8 +71,8 @@ def batch(
 
     from ihcli.cli.batch_progress import BatchProgress
     from ihcli.console import consoles, warnings_shown
-    from ihcli.corpus.readers import Columns, is_stream, read_rows
     from ihcli.corpus.batch_run import BatchJob, run
+    from ihcli.corpus.readers import Columns, is_stream, read_rows
     from ihcli.corpus.store import require_store_possible
 
     columns = Columns(text_column, pair_column, id_column, header=not no_header)

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from ihcli.cli.settings import Settings, configured
+from ihcli.cli.settings import FLAGS, Settings, configured
 from ihcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -16,14 +16,11 @@ if TYPE_CHECKING:
     from ihcli.corpus.local_engine import CorpusEngine
     from ihcli.pipeline import Explainer
 
-_SETTINGS = (
-    "model", "revision", "dtype", "smoothing", "target", "against", "output", "baseline", "baseline_text",
-    "baseline_file", "units", "tolerance", "formulation", "top", "max_nodes", "seed", "method", "evaluations",
-    "removal", "truncate", "device", "memory", "threads",
-)  # fmt: skip
+_NOT_OF_A_BATCH = ("spans", "engine", "out", "formats", "diagonal")
+"""Flags for one text and its files; `--engine` is another one here."""
 
 
-@configured(*_SETTINGS)
+@configured(*(name for name in FLAGS if name not in _NOT_OF_A_BATCH))
 def batch(
     source: Annotated[str, typer.Argument(help="the rows; - reads standard input, a text a line", metavar="FILE|-")],
     out: Annotated[Path, typer.Option("--out", "-o", help="the run's store: new, or to continue", metavar="RUN")],

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 import ihcli.pipeline
 from ihcli.cli.app import app
 from ihcli.cli.batch import parse_shard
+from ihcli.cli.settings import FLAGS
 from ihcli.config import RunConfig
 from ihcli.corpus import processes
 from ihcli.corpus.store_reading import ReadOnlyStore
@@ -195,3 +196,14 @@ def test_a_damaged_part_is_told_and_its_rows_are_explained_again(tmp_path: Path)
     assert "warning:" in err
     assert "2 rows explained or tried:" in err
     assert len(ReadOnlyStore(tmp_path / "run").index.entries) == 2
+
+
+def test_every_setting_of_an_explanation_can_be_given(tmp_path: Path) -> None:
+    shown = CliRunner().invoke(app, ["batch", "--help"]).stdout
+    of_one_text = {"spans", "engine", "out", "formats", "diagonal"}
+    names = [flag.names[0].split("/")[0] for name, flag in FLAGS.items() if name not in of_one_text]
+    assert [name for name in names if name not in shown] == []
+    source = written(tmp_path, ["so it goes"])
+    assert ih(source, "-o", tmp_path / "run", "--tolerance", "0.05", "--seed", "7")[0] == 0
+    settings = ReadOnlyStore(tmp_path / "run").manifest["settings"]
+    assert (settings["attribution.tolerance"], settings["attribution.seed"]) == (0.05, 7)

@@ -180,6 +180,20 @@ def test_parts_of_pickled_weights(folder: Path, original: Path) -> None:
     assert probabilities(made) == pytest.approx(probabilities(load(original)), abs=1e-6)
 
 
+@pytest.mark.parametrize("name", ["T5", "BART", "Gemma", "ALBERT"])
+@pytest.mark.parametrize("sharded", [False, True])
+def test_tied_weights_are_stored_once_and_missed_nowhere(tmp_path: Path, name: str, *, sharded: bool) -> None:
+    save(tmp_path, name)
+    if sharded:
+        build(family_of(name)).save_pretrained(tmp_path, max_shard_size="60KB")
+        (tmp_path / WEIGHTS).unlink()
+    one = load(tmp_path)
+    encoded = one.encode(TEXT, units=UnitsSection())
+    with torch.no_grad():
+        expected = build(family_of(name))(input_ids=encoded.input_ids[None]).logits
+        assert torch.allclose(one.adapter.of_ids(encoded.input_ids[None], encoded.extras), expected, atol=1e-5)
+
+
 def into(folder: Path, part: str) -> None:
     """An index that takes every weight from one file."""
     names = sorted(load_file(folder / WEIGHTS))

@@ -130,6 +130,18 @@ def test_names_of_labels_come_from_a_configuration_beside_the_adapter(tmp_path: 
     assert load(adapter).labels == ("no", "perhaps", "yes")
 
 
+def test_a_base_that_was_only_pretrained_gets_its_head_from_the_adapter(tmp_path: Path) -> None:
+    adapter = adapt(tmp_path)
+    expected = expected_logits(adapter)
+    base = tmp_path / "base"
+    file = base / "model.safetensors"
+    save_file({k: v for k, v in load_file(file).items() if not k.startswith("classifier")}, file, {"format": "pt"})
+    change(base / "config.json", architectures=["BertForPreTraining"])
+    assert torch.allclose(logits(load(adapter)), expected, atol=1e-5)
+    with pytest.raises(ModelError, match="has no weights for its classification head"):
+        load(base)
+
+
 def test_result_and_digest_name_base_and_adapter(tmp_path: Path) -> None:
     adapter = adapt(tmp_path)
     info = load(adapter).info
@@ -185,7 +197,7 @@ def test_double_precision(tmp_path: Path) -> None:
 
 
 def change(adapter: Path, **values: Any) -> None:
-    file = adapter / "adapter_config.json"
+    file = adapter if adapter.is_file() else adapter / "adapter_config.json"
     file.write_text(json.dumps({**json.loads(file.read_text(encoding="utf-8")), **values}), encoding="utf-8")
 
 

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
     from ihcli.console import Consoles
-    from ihcli.corpus.records import RowOutcome
     from ihcli.corpus.batch_run import Tally
+    from ihcli.corpus.records import RowOutcome
 
 LINE_SECONDS = 30.0
 """Seconds between two lines where standard error is not a terminal."""

@@ -160,8 +160,8 @@ def _caption(summary: Summary) -> tuple[str, ...]:
     return (
         " ".join(filter(None, (texts, summary.meaning_of_sign, summary.not_counted))),
         (
-            "Length of a bar: Σ |Γ| over all occurrences. Colour and number: the mean (Γ of a pair, attribution of a "
-            "word) × occurrences."
+            "Length of a bar: Σ |Γ| over all occurrences. Colour (red is positive) and number: the mean (Γ of a pair, "
+            "attribution of a word) × occurrences."
         ),
     )
 

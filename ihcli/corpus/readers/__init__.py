@@ -22,24 +22,17 @@ _SAME_FORMAT = {"ndjson": "jsonl", "pq": "parquet", "text": "txt", "tab": "tsv"}
 
 def format_of(source: str, wanted: str | None = None) -> str:
     """The format `wanted`, else that of the file extension, else text; raises `UsageError` for an unknown one."""
-    if wanted is not None:
-        if wanted not in FORMATS:
-            message = f"--format {wanted!r} is not known. Use {', '.join(FORMATS)}."
-            raise UsageError(message)
-        if wanted == "parquet" and source == STANDARD_INPUT:
-            message = "Parquet cannot be read from standard input: its index is at its end. Give the file."
-            raise UsageError(message)
-        return wanted
-    if source == STANDARD_INPUT:
-        return "txt"
     extension = Path(source).suffix
-    kind = extension.lower().removeprefix(".")
+    kind = wanted or ("txt" if source == STANDARD_INPUT else extension.lower().removeprefix("."))
     kind = _SAME_FORMAT.get(kind, kind)
     if kind not in FORMATS:
-        message = (
-            f"{source}: unknown file extension {extension!r}. Use .{', .'.join(FORMATS)}, or name the format with "
-            "--format."
+        seen = (
+            f"{source}: unknown file extension {extension!r}" if wanted is None else f"--format {wanted!r} is not known"
         )
+        message = f"{seen}. Use .{', .'.join(FORMATS)}, or name the format with --format."
+        raise UsageError(message)
+    if kind == "parquet" and is_stream(source):
+        message = f"{source}: Parquet cannot be read from a stream, since its index is at its end. Give the file."
         raise UsageError(message)
     return kind
 

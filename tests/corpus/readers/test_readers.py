@@ -44,8 +44,16 @@ def test_standard_input_is_a_text_a_line_unless_a_format_is_given(monkeypatch: p
     assert texts_read(list(read_rows("-"))) == ["one", "two"]
     given(b'{"text": "one"}\n')
     assert texts_read(list(read_rows("-", None, "jsonl"))) == ["one"]
-    with pytest.raises(UsageError, match="cannot be read from standard input"):
-        read_rows("-", None, "parquet")
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_parquet_from_a_stream_is_refused_and_not_waited_for(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.parquet")
+    for source in ("-", os.devnull, str(tmp_path / "pipe.parquet")):
+        with pytest.raises(UsageError, match="Parquet cannot be read from a stream"):
+            read_rows(source, None, "parquet")
+    with pytest.raises(UsageError, match="--format 'docx' is not known"):
+        format_of("-", "docx")
 
 
 def test_only_what_can_be_read_once_is_a_stream(tmp_path: Path) -> None:

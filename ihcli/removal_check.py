@@ -24,9 +24,9 @@ COMPARED = 10
 """Strongest pairs whose sign is compared with removal."""
 NOTABLE = 0.1
 """Pairs below this share of the strongest are not compared."""
-EXACT_UNITS = 7
-"""Up to so many units all coalitions are evaluated: 128 short texts, a tenth of the time of an explanation."""
-SAMPLED = 96
+EXACT_UNITS = 5
+"""Up to so many units all coalitions are evaluated."""
+SAMPLED = 32
 """Coalitions of uniform size evaluated for more units."""
 
 

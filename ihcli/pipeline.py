@@ -20,7 +20,7 @@ from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine
 from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
 from ihcli.attribution.reverse import ReverseEngine, differentiable
 from ihcli.config import BaselineSection, RunConfig, load, parse_size
-from ihcli.errors import IhError, ModelError, UsageError
+from ihcli.errors import BaselineError, IhError, InputError, ModelError, UsageError
 from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
 from ihcli.models.deletion import DeletionGame
 from ihcli.removal_check import check_by_removal
@@ -153,7 +153,7 @@ class Explainer:
         try:
             game = DeletionGame(self.classifier, prepared.encoded, prepared.target)
             removal = check_by_removal(explanation, game)
-        except ModelError as error:
+        except (BaselineError, InputError, ModelError) as error:
             warning = f"The check by removal was not possible: {error}"
             return dataclasses.replace(explanation, warnings=(*explanation.warnings, warning))
         contradicted = [pair for pair in removal.pairs if not pair.agrees]
@@ -254,7 +254,8 @@ class Explainer:
             ih_spread=None if integral is None else integral.ih_spread,
             method=self.config.attribution.method,
         )
-        warnings = tuple(_warnings(explanation, surrogate, truncated=encoded.truncated))
+        found = _warnings(explanation, surrogate, truncated=encoded.truncated)
+        warnings = (*self.classifier.notes, *encoded.notes, *found)
         explanation = dataclasses.replace(explanation, warnings=warnings)
         return self._removal(explanation, prepared) if self.config.attribution.removal else explanation
 

@@ -354,7 +354,7 @@ class Explanation:
         >>> result = ihcli.Explanation.load("outputs/this-movie-was-not-bad")
         >>> i, j, strength = result.pairs()[0]
         >>> print(f"{result.units[i].text}, {result.units[j].text}: {strength:.1f}")
-        not, bad: 6.0
+        not, bad: 2.3
         >>> result.ih.shape, result.converged
         ((5, 5), True)
     """
@@ -445,7 +445,7 @@ class Explanation:
         Example:
             >>> import ihcli
             >>> [(i, j) for i, j, _ in ihcli.Explanation.load("outputs/this-movie-was-not-bad").pairs()[:2]]
-            [(3, 4), (1, 3)]
+            [(3, 4), (2, 4)]
         """
         rows, columns = np.triu_indices(len(self.units), k=1)
         values = self.ih[rows, columns]

@@ -20,7 +20,7 @@ PACKAGE = ROOT / "ihcli"
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
 MODULES = sorted(path for path in PACKAGE.rglob("*.py") if "__pycache__" not in path.parts)
 HEAVY = ("torch", "transformers", "matplotlib", "numpy", "pydantic", "yaml", "rich", "jinja2", "pyarrow")
-INSTALLED_AS = {"yaml": "pyyaml", "huggingface_hub": "huggingface-hub", "pydantic_core": "pydantic"}
+INSTALLED_AS = {"yaml": "pyyaml", "huggingface_hub": "huggingface-hub", "pydantic_core": "pydantic", "icu": "pyicu"}
 """The distribution that a module comes with, where its name is another."""
 ELSEWHERE = {"pytest"}
 """Imported only where the program that brings it runs."""
@@ -81,9 +81,9 @@ def test_every_package_has_an_init() -> None:
 
 @pytest.mark.parametrize("path", MODULES, ids=lambda path: path.relative_to(PACKAGE).as_posix())
 def test_a_module_imports_what_is_declared_and_no_pyplot(path: Path) -> None:
-    required = {re.split(r"[^a-z0-9-]", one)[0] for one in PROJECT["dependencies"]}
+    required = {re.split(r"[^a-z0-9-]", one.lower())[0] for one in PROJECT["dependencies"]}
     optional = {
-        re.split(r"[^a-z0-9-]", one)[0]
+        re.split(r"[^a-z0-9-]", one.lower())[0]
         for group, packages in PROJECT["optional-dependencies"].items()
         if group != "dev"
         for one in packages
@@ -112,7 +112,7 @@ def test_the_constraints_pin_everything_that_the_package_needs() -> None:
     pins = [line for line in lines if line and not line.startswith("#")]
     assert all(re.fullmatch(r"[A-Za-z0-9._-]+==[A-Za-z0-9._]+", pin) for pin in pins)
     assert pins == sorted(pins, key=str.casefold)
-    names = {re.split(r"[^a-z0-9-]", one)[0] for one in PROJECT["dependencies"]}
+    names = {re.split(r"[^a-z0-9-]", one.lower())[0] for one in PROJECT["dependencies"]}
     assert names <= {pin.partition("==")[0].lower() for pin in pins}
 
 

@@ -18,7 +18,7 @@ from ihcli.quadrature.rules import Rule, is_new
 
 
 @dataclass(frozen=True, slots=True)
-class Settings:
+class IntegrationSettings:
     """What an integration is asked for."""
 
     formulation: Formulation
@@ -54,7 +54,7 @@ class Integral:
     curvature: Array
 
 
-def integrate_first_order(units: int, settings: Settings) -> Asks[tuple[FirstOrder, int]]:
+def integrate_first_order(units: int, settings: IntegrationSettings) -> Asks[tuple[FirstOrder, int]]:
     """Integrated Gradients alone, to the tolerance of the largest entry, and the number of gradients."""
     log = EvaluationLog(units)
     phase = FirstOrderPhase(FORMULATIONS["article"], settings.plan, log, settings.double)
@@ -72,7 +72,7 @@ MOST_PLACEMENTS = 3
 class AdaptiveIntegration:
     """One integration: places nodes, evaluates Hessians, halves the step until the verification passes."""
 
-    def __init__(self, units: int, settings: Settings, nested_units: int = 3) -> None:
+    def __init__(self, units: int, settings: IntegrationSettings, nested_units: int = 3) -> None:
         """Nothing evaluated yet; up to `nested_units` units the nested rule alone verifies."""
         self.settings = settings
         self.log = EvaluationLog(units)

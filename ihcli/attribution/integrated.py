@@ -8,7 +8,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, Settings, integrate_first_order
+from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, IntegrationSettings, integrate_first_order
 from ihcli.attribution.evaluation import Engine, Progress, ScalarField
 from ihcli.attribution.formulations import FORMULATIONS, Formulation
 from ihcli.attribution.orchestration import Integration, run
@@ -146,7 +146,7 @@ def integrated_gradients(
     require_tensors(x, [baseline], groups)
     check_tolerance(tolerance, x.dtype)
     path = Path.between(x, baseline, groups)
-    settings = Settings(FORMULATIONS["article"], tolerance, double=x.dtype == torch.float64)
+    settings = IntegrationSettings(FORMULATIONS["article"], tolerance, double=x.dtype == torch.float64)
     engine = ReverseEngine(f, memory)
     engine.footprint(path)
     (outcome,) = run([Integration(integrate_first_order(path.units, settings), path)], engine)
@@ -251,7 +251,7 @@ def integrate_paths(
     for paths in tasks:
         options.require_top(len(paths))
         for index, path in enumerate(paths):
-            settings = Settings(
+            settings = IntegrationSettings(
                 form, options.tolerance, options.max_nodes, options.seed + index, options.plan, dtype == torch.float64
             )
             screened.append(options.top is not None and path.units > LEAST_UNITS)

@@ -16,7 +16,7 @@ from statistics import NormalDist
 
 import numpy as np
 
-from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, Settings, merged, refinement
+from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, IntegrationSettings, merged, refinement
 from ihcli.attribution.evaluation import Array, Asks
 from ihcli.attribution.first_order import FirstOrder
 from ihcli.attribution.verification import FIRST_ORDER_SHARE
@@ -49,7 +49,7 @@ def norm_bound(variance: Array, probes: int, rows: int) -> Array:
 class Screening(AdaptiveIntegration):
     """One integration of probes and chosen rows; rows that the strongest pairs cannot touch are NaN."""
 
-    def __init__(self, units: int, settings: Settings, top: int) -> None:
+    def __init__(self, units: int, settings: IntegrationSettings, top: int) -> None:
         """Nothing evaluated yet; `top` is K, the number of pairs wanted."""
         super().__init__(units, settings)
         self.units, self.top = units, top

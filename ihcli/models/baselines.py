@@ -8,9 +8,13 @@ from torch import Tensor
 
 from ihcli.config import BaselineSection
 from ihcli.errors import BaselineError
+from ihcli.input_files import read_file
 from ihcli.models.encoding import EncodedText
+from ihcli.text_lines import split_lines
 
 TOKENS = ("pad", "mask", "unk")
+_MOST_BYTES = 1 << 28
+"""Largest file of baseline texts."""
 
 
 def baseline_ids(tokenizer: Any, encoded: EncodedText, section: BaselineSection) -> tuple[list[Tensor], dict[str, Any]]:
@@ -65,12 +69,12 @@ def _aligned(tokenizer: Any, encoded: EncodedText, text: str) -> Tensor:
 
 def _read(path: Path) -> list[str]:
     try:
-        lines = path.read_text(encoding="utf-8-sig").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
+        lines = split_lines(read_file(path, _MOST_BYTES).decode("utf-8-sig"))
+    except (OSError, UnicodeDecodeError, ValueError) as error:
         message = f"{path}: the baseline texts cannot be read ({error}). Give a UTF-8 file with a text on each line."
         raise BaselineError(message) from error
     texts = [line.strip() for line in lines if line.strip()]
     if not texts:
-        message = f"{path}: holds no baseline text. Give a file with a text on each line."
+        message = f"{path}: contains no baseline text. Give a file with a text on each line."
         raise BaselineError(message)
     return texts

@@ -100,12 +100,15 @@ class LoadedClassifier:
         return smoothed(presence, self.kinks, self.smoothing)
 
     def resolved_kind(self, baseline: BaselineSection) -> str:
-        """The kind of baseline: with `auto` value zeroing where the model allows it, else mask, else pad."""
+        """The kind of baseline: with `auto` value zeroing where the model allows it, else mask, pad or zero."""
         if baseline.kind != "auto":
             return baseline.kind
         if self.value_plan().refusal is None:
             return "value-zeroing"
-        return "mask" if getattr(self.tokenizer, "mask_token_id", None) is not None else "pad"
+        for kind in ("mask", "pad"):
+            if getattr(self.tokenizer, f"{kind}_token_id", None) is not None:
+                return kind
+        return "zero"
 
     def value_plan(self) -> value_zeroing.ValuePlan:
         """How value zeroing enters this model, or why it cannot; found on a sample text, once."""

@@ -28,7 +28,7 @@ import uniseg.wordbreak
 from ihcli.errors import BaselineError, PreflightError, TextTooLongError, UsageError
 from ihcli.models.classifier import LoadedClassifier
 from ihcli.models.encoding import SIDES, EncodedText
-from ihcli.models.targets import find_label, output, probabilities
+from ihcli.models.targets import output, probabilities, recorded_index
 from ihcli.models.units import Span
 from ihcli.removal.game import Array, Coalitions
 from ihcli.results import Target
@@ -198,7 +198,7 @@ class DeletionGame:
     @property
     def _against(self) -> int | None:
         against = self.target.against
-        return None if against is None else find_label(against, self.classifier.labels, "label")
+        return None if against is None else recorded_index(against, self.classifier.labels)
 
     def _empty_token(self) -> int:
         """The token that stands for an empty text where the tokenizer adds no special tokens."""

@@ -14,7 +14,7 @@ aten = torch.ops.aten
 def move_selections(graph: Graph) -> None:
     """Rewrite op(a, b)[i] as op(a[i], b[i]) wherever the operation acts independently along the axis."""
     while _move_one(graph):
-        graph.remove_unused()
+        pass
 
 
 def _move_one(graph: Graph) -> bool:
@@ -37,6 +37,7 @@ def _move_one(graph: Graph) -> bool:
         for other in others:
             if other.name == "narrow_to_one" and other.args == node.args:
                 graph.replace(other, node)
+                graph.nodes.remove(other)
                 # The remaining node must precede every reader of the other.
                 graph.nodes.remove(node)
                 graph.nodes.insert(graph.nodes.index(source) + 1, node)
@@ -61,6 +62,7 @@ def _move_before(graph: Graph, selection: Node, node: Node, axis: int, index: in
     node.args = tuple(args)
     node.shape, node.sizes = selection.shape, selection.sizes
     graph.replace(selection, node)
+    graph.nodes.remove(selection)
 
 
 def _narrowed(graph: Graph, before: Node, source: Node, axis: int, index: int) -> Node:

@@ -1,5 +1,7 @@
 """Programs of tiny models of every family against reverse over reverse, and the families that cannot be traced."""
 
+import dataclasses
+
 import pytest
 import torch
 from architectures import FAMILIES, classifier
@@ -42,12 +44,15 @@ class OneType(TorchFunctionMode):
 
 
 def problem(name, dtype, kind="zero"):
-    """The smoothed score of a tiny model, and two points of the path from a baseline of a kind."""
+    """The smoothed score of a tiny model, and two points of a path: from permuted embeddings, or of switches."""
     made = classifier(BY_NAME[name])
     encoded = made.encode("this movie was not bad", units=RunConfig().units)
     made.model.to(dtype)
     presence = made.presence(encoded, Target("", 1, "logit"), BaselineSection(kind=kind))
     path = presence.paths[0]
+    if kind == "zero":  # tiny models are nearly constant along the path from zero
+        x = made.embed(encoded)
+        path = dataclasses.replace(path, start=x.roll(1, 0), delta=x - x.roll(1, 0))
     points = path.points(torch.tensor([0.3, 0.8], dtype=dtype))
     return presence.score, points, path.delta, path.groups, path.units, path.parameters_at(2)
 

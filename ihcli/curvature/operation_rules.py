@@ -1,7 +1,7 @@
 """The rule of every operation: how it carries tangents on, what it adds to the Hessian, what it does to axes.
 
 To add a rule, write a function `carry(sweep, node)` in `linear_rules`, `product_rules` or `nonlinear_rules`, add its
-operation to `RULES` below, and a function that uses it to `FUNCTIONS` in `tests/curvature/test_rules.py`.
+operation to `RULES` below, and a function that uses it to `FUNCTIONS` in `tests/support/curvature_functions.py`.
 """
 
 from collections.abc import Callable

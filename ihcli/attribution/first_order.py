@@ -132,7 +132,9 @@ class FirstOrderPhase:
         if self.formulation.diagonal:
             for count in (intervals, 2 * intervals):
                 sharper = yield from self._at_nodes(first, rule, count, scale)
-                if sharper.error <= enough:
+                changed = np.abs(np.concatenate([sharper.ig - first.ig, sharper.diagonal - first.diagonal])).max()
+                # Nodes that miss a feature agree with each other, but not with the samples that showed it.
+                if sharper.error <= enough and changed <= first.error + enough:
                     return sharper
         return (yield from self.integrate(enough / (scale or 1.0), scale or 1.0, first))
 

@@ -49,7 +49,7 @@ class SamplingPlan:
 
 _LADDER = (8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256, 384, 512)
 
-ANY_FUNCTION = SamplingPlan(32, 64, 16, 0.012, 8, _LADDER)
+ANY_FUNCTION = SamplingPlan(32, 64, 16, 0.009, 8, _LADDER)
 """For functions of which nothing is known: features as narrow as 3e-3 of the path are found, 1e-3 nearly always."""
 EMBEDDINGS = SamplingPlan(32, 64, 16, 0.03, 8, _LADDER)
 """For paths of word embeddings: second derivatives rise to a thousandfold within a tenth of the path."""

@@ -266,7 +266,13 @@ def test_the_model_answers_as_before_after_it_was_explained() -> None:
 
 def test_a_large_gap_and_a_changed_label_are_warnings_in_the_result(tmp_path: Path) -> None:
     save(tmp_path, "DistilBERT")
-    found = Explainer({"model": {"name": str(tmp_path), "smoothing": 0.5}, "baseline": {"kind": "mask"}}).explain(TEXT)
+    found = Explainer(
+        {
+            "model": {"name": str(tmp_path), "smoothing": 0.5},
+            "baseline": {"kind": "mask"},
+            "attribution": {"removal": False},
+        }
+    ).explain(TEXT)
     surrogate = found.certificate.surrogate
     assert surrogate is not None
     assert found.certificate.surrogate_gap == abs(surrogate.difference_change)
@@ -274,7 +280,9 @@ def test_a_large_gap_and_a_changed_label_are_warnings_in_the_result(tmp_path: Pa
     assert share > 0.01
     assert found.warnings[0].startswith("Smoothing the kinks (relu) changed f(x) - f(x')")
     assert any("changed the predicted label" in warning for warning in found.warnings) == surrogate.label_changed
-    calm = Explainer({"model": {"name": str(tmp_path)}, "baseline": {"kind": "mask"}}).explain(TEXT)
+    calm = Explainer(
+        {"model": {"name": str(tmp_path)}, "baseline": {"kind": "mask"}, "attribution": {"removal": False}}
+    ).explain(TEXT)
     assert calm.converged
     assert calm.warnings == ()
     assert calm.certificate.surrogate_gap < 0.01 * abs(calm.f_input - calm.f_baseline) * 1.02

@@ -152,7 +152,8 @@ def _sentence(
             f"Removing words {said}." if compared == 1
             else f"Removing words agrees in sign with {agreeing} of {noun}."
         )  # fmt: skip
-    if r_squared is not None:
-        share = f"{max(r_squared, 0.0):.0%}"
-        parts.append(f"The matrix explains {share} of what removing words does.")
+    if r_squared is not None and r_squared > 0:
+        parts.append(f"The matrix explains {100 * r_squared:.0f} % of what removing words does.")
+    elif r_squared is not None:
+        parts.append("The matrix does not predict what removing words does (R² below 0).")
     return " ".join(parts)

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 from ihcli.cli.app import app
 from ihcli.errors import UsageError
 from ihcli.pipeline import Explainer
-from ihcli.removal_check import _correlation
+from ihcli.removal_check import _correlation, _sentence
 from ihcli.results import Explanation
 from ihcli.sources import SourceName, compare, sources_of
 
@@ -145,3 +145,17 @@ def test_the_commands_print_tables_and_documents(tmp_path) -> None:
     assert "r_squared" in (tmp_path / "t.csv").read_text(encoding="utf-8")
     assert run.invoke(app, ["compare", "not bad", "--methods", "wrong"]).exit_code == 2
     assert run.invoke(app, ["evaluate", str(tmp_path / "absent.txt")]).exit_code == 2
+
+
+@pytest.mark.parametrize(
+    ("r_squared", "said"),
+    [
+        (0.637, "The matrix explains 64 % of what removing words does."),
+        (-7.3, "The matrix does not predict what removing words does (R² below 0)."),
+        (None, ""),
+    ],
+)
+def test_a_matrix_worse_than_the_mean_is_not_said_to_explain_nothing(
+    explanation: Explanation, r_squared: float | None, said: str
+) -> None:
+    assert _sentence(explanation, (), 0, 0, r_squared) == said

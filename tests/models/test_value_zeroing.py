@@ -21,7 +21,6 @@ from ihcli.errors import BaselineError
 from ihcli.models import LoadedClassifier, Presence
 from ihcli.models.attention import ExplicitAttention
 from ihcli.models.loading import assemble
-from ihcli.models.value_zeroing import LEAK
 from ihcli.pipeline import Explainer
 from ihcli.text_games import CornerGame
 
@@ -128,7 +127,7 @@ def row_against_differences(presence: Presence) -> float:
 @pytest.mark.filterwarnings("ignore")
 @pytest.mark.parametrize("name", ["BERT", "DistilBERT", "RoBERTa", "ModernBERT", "BART"])
 def test_nothing_of_the_words_is_read_at_zero_but_the_attention_that_they_draw(name: str) -> None:
-    """With attention that does not look at the words (keys zeroed), other words give the same F(0)."""
+    """With weights that are equal for all keys, a text of other words has the same F(0)."""
     made = classifier(family_of(name), "off")
 
     def at_zero(text: str) -> float:
@@ -137,9 +136,9 @@ def test_nothing_of_the_words_is_read_at_zero_but_the_attention_that_they_draw(n
         with torch.no_grad(), uniform():
             return float(presence.at(torch.zeros(1, len(one.units)))[0])
 
-    first, second = at_zero(TEXT), at_zero("this bad was not movie")
+    first, second = at_zero(TEXT), at_zero("this bad bad bad bad")
     assert len(made.encode(TEXT, units=WORDS).input_ids) == len(
-        made.encode("this bad was not movie", units=WORDS).input_ids
+        made.encode("this bad bad bad bad", units=WORDS).input_ids
     )
     assert abs(first - second) <= 1e-5 * max(1.0, abs(first))
 
@@ -150,10 +149,9 @@ def uniform() -> Iterator[None]:
     original = functional.softmax
     try:
         functional.softmax = lambda z, dim=-1, **_: torch.full_like(z, 1 / z.shape[dim]).softmax(dim)
-        nn.functional.softmax = functional.softmax
         yield
     finally:
-        functional.softmax = nn.functional.softmax = original
+        functional.softmax = original
 
 
 @pytest.mark.filterwarnings("ignore")
@@ -243,4 +241,3 @@ def test_the_default_is_value_zeroing_and_its_axioms_hold() -> None:
     largest = np.abs(result.ih).max()
     assert np.abs(result.ih.sum(1) - result.ig).max() <= 0.01 * largest
     assert result.ih.sum() == pytest.approx(result.f_input - result.f_baseline, abs=0.01 * largest)
-    assert LEAK <= 1e-5

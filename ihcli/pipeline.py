@@ -174,14 +174,21 @@ class Explainer:
 
     @differentiable
     def estimate(self, text: str, text_pair: str | None = None) -> Estimate:
-        """The expected cost of explaining the text, from one timed gradient."""
+        """The expected cost of explaining the text, from one timed gradient; raises `UsageError` for games."""
+        if text_games.is_game(self.config):
+            message = (
+                "The cost of a game is the number of texts that are evaluated, which --evaluations bounds; it is not "
+                "estimated. Leave --dry-run out."
+            )
+            raise UsageError(message)
         return self._estimate(self.prepare(text, text_pair))
 
     def _estimate(self, prepared: PreparedText) -> Estimate:
         paths, engine = prepared.switched.paths, self.engine(prepared)
         reverse = engine.reverse if isinstance(engine, ForwardEngine) else engine
         assert isinstance(reverse, ReverseEngine)  # noqa: S101  (there are two engines)
-        return estimate(paths[0], self.config.attribution.tolerance, len(paths), engine, reverse)
+        tolerance, smooth = self.config.attribution.tolerance, prepared.switched.plan.smooth
+        return estimate(paths[0], tolerance, len(paths), engine, reverse, smooth=smooth)
 
     @differentiable
     def inspect(self, text: str | None = None) -> tuple[Report, EngineChoice | None, Estimate | None]:

@@ -125,6 +125,12 @@ def test_unknown_sources_are_named(name: str) -> None:
         sources_of(name.split(","))
 
 
+def test_the_cost_of_a_game_is_not_estimated() -> None:
+    shown = CliRunner().invoke(app, ["explain", "not bad", "--baseline", "deletion", "--dry-run"])
+    assert shown.exit_code == 2
+    assert "--evaluations" in shown.output
+
+
 def test_a_source_is_written_as_it_is_read() -> None:
     assert str(SourceName.of("ih:pad")) == "ih:pad"
     assert str(SourceName.of("lime")) == "lime"

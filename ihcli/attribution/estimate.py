@@ -9,9 +9,10 @@ from ihcli.attribution.evaluation import Engine
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine
 
-TYPICAL_NODES = {0.1: 15, 0.01: 27, 0.001: 47}
-"""Median full Hessians a text of the bundled model at a tolerance, from the study in `benchmarks`."""
-TYPICAL_GRADIENTS = 65
+TYPICAL_NODES = {False: {0.1: 15, 0.01: 27, 0.001: 47}, True: {0.1: 9, 0.01: 11, 0.001: 11}}
+"""Median full Hessians a text of the bundled model at a tolerance: for paths of embeddings by
+`outputs/benchmarks/study.jsonl`, for smooth paths (value zeroing) on its texts of 1 to 13 words."""
+TYPICAL_GRADIENTS = {False: 73, True: 13}
 ROW_COST = {"reverse": 1.6, "forward": 0.55}
 """Gradients of the same batch that one row costs."""
 PAIRS = {"reverse": 0.0, "forward": 1 / 210_000}
@@ -37,10 +38,13 @@ class Estimate:
         )
 
 
-def estimate(path: Path, tolerance: float, baselines: int, engine: Engine, reverse: ReverseEngine) -> Estimate:
+def estimate(
+    path: Path, tolerance: float, baselines: int, engine: Engine, reverse: ReverseEngine, *, smooth: bool
+) -> Estimate:
     """Time one small batch of gradients on the path and scale it up to the expected work of an explanation."""
     footprint = reverse.footprint(path)
-    nodes = TYPICAL_NODES[min(TYPICAL_NODES, key=lambda known: abs(known / tolerance - 1))]
+    typical = TYPICAL_NODES[smooth]
+    nodes = typical[min(typical, key=lambda known: abs(known / tolerance - 1))]
     batch = min(4, footprint.nodes_first_order())
     t = torch.linspace(0, 1, batch, dtype=path.delta.dtype, device=path.delta.device)
     reverse.evaluate(path, t, order=1)
@@ -48,7 +52,7 @@ def estimate(path: Path, tolerance: float, baselines: int, engine: Engine, rever
     reverse.evaluate(path, t, order=1)
     gradient = (time.perf_counter() - started) / batch
     row = ROW_COST[engine.name] + PAIRS[engine.name] * path.units * path.groups.numel()
-    gradients = TYPICAL_GRADIENTS + nodes * (1 + row * path.units)  # most texts need no probes
+    gradients = TYPICAL_GRADIENTS[smooth] + nodes * (1 + row * path.units)  # most texts need no probes
     at_once = engine.nodes_at_once(path, order=2)
     rows = footprint.rows_second_order(path.units)
     return Estimate(

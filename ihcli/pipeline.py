@@ -69,6 +69,8 @@ class Explainer:
             torch.set_num_threads(self.config.runtime.threads)
         self.classifier: LoadedClassifier = load_classifier(self.config)
         self._choices: dict[Any, EngineChoice] = {}
+        self.deleted: dict[bytes, Any] | None = None
+        """Logits of cut texts by their token ids, where a caller wants them kept from one explanation to the next."""
 
     def at_tolerance(self, tolerance: float) -> "Explainer":
         """The same classifier and traces under another tolerance; raises `UsageError`."""
@@ -145,13 +147,16 @@ class Explainer:
     def _by_game(self, prepared: PreparedText) -> Explanation:
         """The explanation of one text by a method that evaluates coalitions alone."""
         kind = text_games.kind_of(self.config)
-        game = text_games.game_of(self.classifier, prepared.encoded, prepared.target, kind, prepared.presence)
+        game = text_games.game_of(
+            self.classifier, prepared.encoded, prepared.target, kind, prepared.presence, self.deleted
+        )
         return self._record(prepared, text_games.explain(game, len(prepared.encoded.units), self.config))
 
     def _removal(self, explanation: Explanation, prepared: PreparedText) -> Explanation:
         """The explanation with its check by removal."""
         try:
-            game = DeletionGame(self.classifier, prepared.encoded, prepared.target)
+            kept = {} if self.deleted is None else self.deleted
+            game = DeletionGame(self.classifier, prepared.encoded, prepared.target, kept)
             removal = check_by_removal(explanation, game)
         except (BaselineError, InputError, ModelError) as error:
             warning = f"The check by removal was not possible: {error}"

@@ -62,11 +62,19 @@ def kind_of(config: RunConfig) -> str:
 
 
 def game_of(
-    classifier: LoadedClassifier, encoded: EncodedText, target: Target, kind: str, presence: Presence | None = None
+    classifier: LoadedClassifier,
+    encoded: EncodedText,
+    target: Target,
+    kind: str,
+    presence: Presence | None = None,
+    logits: dict[bytes, Array] | None = None,
 ) -> Game:
-    """The game of one kind of absence; raises `BaselineError`, `PreflightError`."""
+    """The game of one kind of absence; raises `BaselineError`, `PreflightError`.
+
+    `logits` are those of cut texts known to the classifier, which deletion reads and adds to.
+    """
     if kind == "deletion":
-        return DeletionGame(classifier, encoded, target)
+        return DeletionGame(classifier, encoded, target, {} if logits is None else logits)
     assert presence is not None  # noqa: S101  (every other kind has switches)
     return CornerGame(presence)
 

@@ -22,6 +22,8 @@ from ihcli.sources import SourceName, explainer_of, quadratic_form
 
 EVALUATIONS = 512
 """Coalitions over which an explanation is measured, for texts of more than nine units."""
+KEPT = 1 << 16
+"""Cut texts whose logits are kept from one text to the next."""
 
 
 @dataclass(slots=True)
@@ -42,6 +44,7 @@ class Judge:
         """Use the model of `explainer`; `model` is its name in the table."""
         self.explainer, self.evaluations, self.model = explainer, evaluations, model
         self._games: dict[tuple[str, str | None, Target, int], tuple[CountedGame, CountedGame]] = {}
+        explainer.deleted = {}  # the methods and the metrics ask for many of the same cut texts
 
     def games(self, explanation: Explanation) -> tuple[CountedGame, CountedGame]:
         """The games of the explained score and of the label's probability, kept for the last text."""
@@ -56,8 +59,12 @@ class Judge:
             if own.classifier.problem == "regression":
                 probability = explanation.target
             targets = (explanation.target, probability)
+            kept = own.deleted if own.deleted is not None else {}
+            if len(kept) > KEPT:
+                kept.clear()
             games = [
-                CountedGame(DeletionGame(own.classifier, encoded, target), len(encoded.units)) for target in targets
+                CountedGame(DeletionGame(own.classifier, encoded, target, kept), len(encoded.units))
+                for target in targets
             ]
             self._games = {key: (games[0], games[1])}
         return self._games[key]

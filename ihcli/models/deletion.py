@@ -54,6 +54,8 @@ class DeletionGame:
         classifier: the loaded model.
         encoded: the text as `classifier.encode` gives it, with its units.
         target: the explained scalar as `classifier.target` gives it: logit, probability or log-odds, `against` heeded.
+        logits: the logits (C,) of texts evaluated so far, by their token ids; games of one classifier may share them,
+            whatever their text and target.
 
     Raises:
         BaselineError: when the tokenizer gives no token at all for an empty text.
@@ -79,11 +81,10 @@ class DeletionGame:
     classifier: LoadedClassifier
     encoded: EncodedText
     target: Target
+    logits: dict[bytes, Array] = field(repr=False, default_factory=dict)
     _sides: tuple["_Side", ...] = field(init=False, repr=False)
     _whole: bytes = field(init=False, repr=False)
     _empty: int = field(init=False, repr=False)
-    _scores: dict[bytes, float] = field(init=False, repr=False, default_factory=dict)
-    _probabilities: dict[bytes, Array] = field(init=False, repr=False, default_factory=dict)
 
     def __post_init__(self) -> None:
         """Find where the units lie and what the tokenizer makes of an empty text."""
@@ -108,16 +109,14 @@ class DeletionGame:
         rows = self._checked(coalitions)
         found = np.empty(len(rows))
         for start in range(0, len(rows), _TEXTS):
-            keys = self._tokenized(rows[start : start + _TEXTS])
-            self._evaluate([key for key in dict.fromkeys(keys) if key not in self._scores])
-            found[start : start + _TEXTS] = [self._scores[key] for key in keys]
+            logits = self._logits_of(self._tokenized(rows[start : start + _TEXTS]))
+            found[start : start + _TEXTS] = output(logits, self.target, self.classifier.problem, self._against)
         return found
 
     def predictions(self, coalitions: Coalitions) -> list[tuple[str, float]]:
         """The predicted label of each cut text and its probability (for a regressor, its output)."""
-        rows = self._checked(coalitions)
-        self(rows)
-        answers = [self._probabilities[key] for key in self._tokenized(rows)]
+        logits = self._logits_of(self._tokenized(self._checked(coalitions)))
+        answers = probabilities(logits, self.classifier.problem)
         return [(self.classifier.labels[int(own.argmax())], float(own.max())) for own in answers]
 
     def _checked(self, coalitions: Coalitions) -> Coalitions:
@@ -157,8 +156,13 @@ class DeletionGame:
             )
             raise TextTooLongError(message)
 
+    def _logits_of(self, keys: Sequence[bytes]) -> torch.Tensor:
+        """The logits (n, C) of token ids, on the CPU in float64."""
+        self._evaluate([key for key in dict.fromkeys(keys) if key not in self.logits])
+        return torch.from_numpy(np.stack([self.logits[key] for key in keys]))
+
     def _evaluate(self, keys: Sequence[bytes]) -> None:
-        """Score new ids, those of one length together."""
+        """Compute the logits of new ids, those of one length together."""
         by_length: dict[int, list[bytes]] = {}
         for key in keys:
             by_length.setdefault(len(key), []).append(key)
@@ -171,13 +175,9 @@ class DeletionGame:
             for start in range(0, len(same), step):
                 part = same[start : start + step]
                 table = np.frombuffer(b"".join(part), dtype=np.int64).reshape(len(part), inputs, length)
-                logits = self._logits(table)
-                scores = output(logits, self.target, self.classifier.problem, self._against)
-                self._scores.update(zip(part, scores.tolist(), strict=True))
-                answers = probabilities(logits, self.classifier.problem).cpu().numpy()
-                self._probabilities.update(zip(part, answers, strict=True))
+                self.logits.update(zip(part, self._forward(table).cpu().numpy(), strict=True))
 
-    def _logits(self, table: np.ndarray[Any, np.dtype[np.int64]]) -> torch.Tensor:
+    def _forward(self, table: np.ndarray[Any, np.dtype[np.int64]]) -> torch.Tensor:
         """The logits (B, C) of ids and further inputs (B, 1 + extras, T)."""
         classifier = self.classifier
         ids, *further = torch.tensor(table, device=classifier.device).unbind(1)

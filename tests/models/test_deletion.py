@@ -296,3 +296,21 @@ def test_not_bad_is_good_only_together():
     assert negation < none
     assert bad < none
     assert both > none
+
+
+def test_games_of_one_classifier_share_their_logits(bert, monkeypatch):
+    asked = []
+    of_ids = type(bert.adapter).of_ids
+    monkeypatch.setattr(
+        type(bert.adapter), "of_ids", lambda own, ids, extras: asked.append(len(ids)) or of_ids(own, ids, extras)
+    )
+    encoded = bert.encode("this movie was not bad", units=WORDS)
+    kept = {}
+    logit, probability = (Target(bert.labels[0], 0, output) for output in ("logit", "probability"))
+    rows = all_coalitions(len(encoded.units))
+    DeletionGame(bert, encoded, logit, kept)(rows)
+    once = sum(asked)
+    shared = DeletionGame(bert, encoded, probability, kept)(rows)
+    assert sum(asked) == once
+    assert shared == pytest.approx(DeletionGame(bert, encoded, probability)(rows), abs=1e-12)
+    assert sum(asked) == 2 * once

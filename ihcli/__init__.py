@@ -1,7 +1,7 @@
 """Which words act together: Integrated Hessians of text classifiers, certified to a tolerance.
 
-`explain` takes a text, `integrated_gradients` and `integrated_hessians` take any differentiable function.  Nothing
-heavy is imported before one of these names is used.
+`explain` takes a text, `integrated_gradients` and `integrated_hessians` take any differentiable function, and
+`integrated_hessians_of_game` any function of sets.  Nothing heavy is imported before one of these names is used.
 """
 
 import importlib
@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from ihcli.config import RunConfig
     from ihcli.errors import IhError
     from ihcli.pipeline import Explainer, explain
+    from ihcli.removal.integrated_hessians import integrated_hessians_of_game
     from ihcli.results import Explanation
 
 __version__ = "0.1.0"
@@ -25,6 +26,7 @@ __all__ = [
     "explain",
     "integrated_gradients",
     "integrated_hessians",
+    "integrated_hessians_of_game",
 ]
 
 _HOMES = {
@@ -35,6 +37,7 @@ _HOMES = {
     "explain": "ihcli.pipeline",
     "integrated_gradients": "ihcli.attribution",
     "integrated_hessians": "ihcli.attribution",
+    "integrated_hessians_of_game": "ihcli.removal.integrated_hessians",
 }
 
 

@@ -14,9 +14,9 @@ from ihcli.config import RunConfig
 from ihcli.models import EncodedText, LoadedClassifier, Presence
 from ihcli.models.deletion import DeletionGame
 from ihcli.removal.game import Array, Coalitions, CountedGame, Game
-from ihcli.removal.methods import EXACT_UNITS, NORMAL_95, MethodResult, default_evaluations, explain_game
-from ihcli.removal.multilinear import GameInteractions, exact_interactions
-from ihcli.removal.sampling import sampled_interactions
+from ihcli.removal.integrated_hessians import integrated_hessians_of_game
+from ihcli.removal.methods import MethodResult, explain_game
+from ihcli.removal.multilinear import NORMAL_95
 from ihcli.results import Certificate, Quadrature, Target
 
 GAME_BASELINES = ("deletion", "masked-attention")
@@ -95,13 +95,7 @@ def explain(game: Game, units: int, config: RunConfig) -> GameExplanation:
 def _integrated(game: CountedGame, units: int, config: RunConfig) -> GameExplanation:
     """Integrated Hessians of the multilinear extension, exact where all coalitions may be evaluated."""
     settings = config.attribution
-    allowed = default_evaluations(units) if settings.evaluations is None else settings.evaluations
-    exact = units <= EXACT_UNITS and 2**units <= allowed
-    result: GameInteractions = (
-        exact_interactions(game, units)
-        if exact
-        else sampled_interactions(game, units, min(allowed, 2**units), seed=settings.seed)
-    )
+    result = integrated_hessians_of_game(game, units, evaluations=settings.evaluations, seed=settings.seed)
     error = float(result.matrix_errors.max())
     largest = float(np.abs(result.matrix).max())
     difference = result.v_all - result.v_none
@@ -115,7 +109,7 @@ def _integrated(game: CountedGame, units: int, config: RunConfig) -> GameExplana
         converged=NORMAL_95 * error <= settings.tolerance * largest,
         standard_error=error,
     )
-    rule = "all coalitions" if exact else "sampled coalitions"
+    rule = "all coalitions" if result.evaluations == 2**units else "sampled coalitions"
     return GameExplanation(
         result.attributions, result.matrix, result.v_all, result.v_none, certificate,
         Quadrature(rule, "paper", nodes=0, hessian_vector_products=0, engine="game", evaluations=result.evaluations),

@@ -22,13 +22,12 @@ from ihcli.removal import indices, surrogates
 from ihcli.removal.assisted import MOST_COLUMNS, AssistedSample, assisted_sample
 from ihcli.removal.game import Array, Coalitions, CountedGame, Game, all_coalitions
 from ihcli.removal.judging import QuadraticForm, linear_form
+from ihcli.removal.multilinear import NORMAL_95
 from ihcli.removal.stratified import WeightedCoalitions, uniform_sizes
 from ihcli.results import frozen_array
 
 EXACT_UNITS = 12
 """Up to so many units all coalitions are evaluated by default."""
-NORMAL_95 = 1.96
-"""Standard errors on either side that hold 95 % of a normal distribution."""
 
 
 @dataclass(frozen=True, slots=True)

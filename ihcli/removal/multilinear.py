@@ -25,6 +25,8 @@ from ihcli.results import frozen_array
 
 EXACT_UNITS = 20
 """The most units whose 2^U coalitions are evaluated."""
+NORMAL_95 = 1.959964
+"""The 97.5 % quantile of the normal distribution."""
 _ROWS = 2**14
 
 
@@ -49,6 +51,12 @@ class GameInteractions:
     """(U, U): the standard error of each entry of the matrix."""
     evaluations: int
     """Distinct coalitions that the result rests on."""
+
+    @property
+    def relative_error(self) -> float:
+        """The 95 % error of the least certain entry of the matrix, as a share of the largest entry; 0 where exact."""
+        error = NORMAL_95 * float(self.matrix_errors.max())
+        return error / float(np.abs(self.matrix).max()) if error else 0.0
 
     def __post_init__(self) -> None:
         """Freeze the arrays."""

@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 
 from ihcli.errors import UsageError
 from ihcli.removal.game import Array, Coalitions, Game, all_coalitions
-from ihcli.removal.multilinear import EXACT_UNITS, GameInteractions, exact_interactions
+from ihcli.removal.multilinear import EXACT_UNITS, NORMAL_95, GameInteractions, exact_interactions
 from ihcli.removal.sampling_fit import Observations, evidence, kernel_of, minimise, start
 from ihcli.removal.sampling_kernel import JITTER, GameKernel
 
@@ -32,8 +32,6 @@ BLOCK = 4096
 STEPS, FURTHER_STEPS = 40, 12
 """Steps of the fit, and of one that starts from the hyperparameters of the whole sample."""
 _ATTEMPTS = 20
-NORMAL = 1.959964
-"""The 97.5 % quantile of the normal distribution."""
 Indices = NDArray[np.intp]
 LEAST_SHARE = 1 / 3
 """The squared change from half of the sample is taken to be at least this share of that half's own variance."""
@@ -321,7 +319,7 @@ def _inflation(seen: Observations, parameters: Array, whole: _Posterior, random:
 def _needed(changes: Array) -> float:
     """The factor on standard errors that covers 95 % of the changes (…, U, U), which are told in them; at least 1."""
     rows, columns = np.triu_indices(changes.shape[-1])
-    return max(1.0, float(np.quantile(np.abs(changes[..., rows, columns]), 0.95)) / NORMAL)
+    return max(1.0, float(np.quantile(np.abs(changes[..., rows, columns]), 0.95)) / NORMAL_95)
 
 
 def _normalised(prior: Array | None) -> Array | None:

@@ -129,6 +129,12 @@ def _correlation(matrix: Array, other: Array) -> float | None:
     return float(np.corrcoef(first, second)[0, 1])
 
 
+def _answer(explanation: Explanation, text: RemovedText) -> str:
+    """The label of a cut text with its probability, or a regressor's value."""
+    value = explanation.prediction.are_values
+    return f"{text.label} = {text.probability:.2f}" if value else f"{text.label} ({text.probability:.2f})"
+
+
 def _sentence(
     explanation: Explanation, pairs: Sequence[RemovedPair], agreeing: int, compared: int, r_squared: float | None
 ) -> str:
@@ -138,7 +144,7 @@ def _sentence(
         first = pairs[0]
         named = [explanation.units[place].text for place in (first.i, first.j)]
         parts += [
-            f"Without {what}: {one.label} ({one.probability:.2f})."
+            f"Without {what}: {_answer(explanation, one)}."
             for what, one in (
                 (named[0], first.without_first),
                 (named[1], first.without_second),

@@ -10,7 +10,7 @@ import os
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any, Literal, Self
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -101,12 +101,21 @@ class Prediction:
     Attributes:
         label: The predicted label.
         index: Its place among the model's outputs.
-        probabilities: The probability of each label; of a regressor its one output.
+        probabilities: The probability of each label; of a regressor its outputs, see `are_values`.
+        problem: `single_label`, `multi_label` or `regression`; None in a record that does not say it.
     """
 
     label: str
     index: Count
     probabilities: Mapping[str, float]
+    problem: Literal["single_label", "multi_label", "regression"] | None = None
+
+    @property
+    def are_values(self) -> bool:
+        """Whether the outputs are values of a regressor, which are no probabilities."""
+        if self.problem is not None:
+            return self.problem == "regression"
+        return len(self.probabilities) == 1 or not all(0 <= value <= 1 for value in self.probabilities.values())
 
 
 @with_config(EXACT)
@@ -300,6 +309,41 @@ class Removal:
 
 @with_config(EXACT)
 @dataclass(frozen=True, slots=True)
+class OtherBaseline:
+    """The same text explained by the same method with another baseline.
+
+    Attributes:
+        kind: What the absence of a unit means there.
+        f_baseline: f of that baseline.
+        converged: Whether its certificate meets the tolerance.
+        ig: Its attributions (U,).
+        ih: Its matrix (U, U); NaN where an entry was not computed.
+    """
+
+    kind: str
+    f_baseline: float
+    converged: bool
+    ig: Vector
+    ih: Matrix
+
+    def __post_init__(self) -> None:
+        """Freeze the arrays."""
+        for name in ("ig", "ih"):
+            object.__setattr__(self, name, frozen_array(getattr(self, name)))
+
+    @property
+    def attributions(self) -> Array:
+        """The attributions (U,), under the name that comparisons use."""
+        return self.ig
+
+    @property
+    def matrix(self) -> Array:
+        """The matrix (U, U), under the name that comparisons use."""
+        return self.ih
+
+
+@with_config(EXACT)
+@dataclass(frozen=True, slots=True)
 class Environment:
     """Versions and device that made the result.
 
@@ -348,6 +392,7 @@ class Explanation:
         warnings: What a reader of the numbers should know.
         method: `ih` for Integrated Hessians, or the method of `ihcli.removal` that computed `ig` and `ih`.
         removal: How the explanation agrees with removing units from the text, or None where it was not checked.
+        others: The same with the further baselines of the configuration.
 
     Example:
         >>> import ihcli
@@ -379,6 +424,7 @@ class Explanation:
     warnings: tuple[str, ...] = ()
     method: str = "ih"
     removal: Removal | None = None
+    others: tuple[OtherBaseline, ...] = ()
 
     def __post_init__(self) -> None:
         """Check the shapes and freeze the arrays."""
@@ -464,8 +510,8 @@ class Explanation:
             'ihcli.result/2'
         """
         document: dict[str, Any] = {"schema": SCHEMA, **to_plain(self)}
-        absent = {"path", "ih_spread", "removal"}
-        return {key: value for key, value in document.items() if value is not None or key not in absent}
+        absent = {"path", "ih_spread", "removal", "others"}
+        return {key: value for key, value in document.items() if value not in (None, []) or key not in absent}
 
     def to_json(self) -> str:
         """The document as text, made for diffs.
@@ -595,10 +641,14 @@ def defects(explanation: Explanation) -> Iterator[str]:
     spread, path = explanation.ih_spread, explanation.path
     if spread is not None and spread.shape != explanation.ih.shape:
         yield f"has ih_spread of shape {spread.shape} beside a matrix of {explanation.ih.shape}."
+    for other in explanation.others:
+        if other.ig.shape != explanation.ig.shape or other.ih.shape != explanation.ih.shape:
+            yield f"has numbers of shapes {other.ig.shape} and {other.ih.shape} for the baseline {other.kind}."
+            return
     if path is not None and not (len(path.t) == len(path.f) == len(path.curvature) > 0):
         yield f"has a path of {len(path.t)} places with {len(path.f)} values and {len(path.curvature)} curvatures."
     if explanation.prediction.label not in explanation.prediction.probabilities:
-        yield f"predicts {explanation.prediction.label!r}, which is not among its probabilities."
+        yield f"predicts {explanation.prediction.label!r}, which is not among its outputs."
     yield from _misplaced_units(explanation)
     yield from _misplaced_removals(explanation)
 
@@ -608,9 +658,12 @@ def _numbers(explanation: Explanation) -> Iterator[tuple[str, ArrayLike, bool]]:
     for name in ("f_input", "f_baseline", "ig"):
         yield name, getattr(explanation, name), False
     for label, value in explanation.prediction.probabilities.items():
-        yield f"probability of {label}", value, False
+        yield f"output {label}", value, False
     if explanation.units:
         yield "ih", explanation.ih, True
+    for other in explanation.others:
+        yield f"ig of {other.kind}", (other.f_baseline, *other.ig), False
+        yield f"ih of {other.kind}", other.ih, True
     if explanation.path is not None:
         yield "path", (*explanation.path.t, *explanation.path.f), False
         yield "curvature", (*explanation.path.curvature, 0.0), True

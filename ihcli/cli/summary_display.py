@@ -23,7 +23,7 @@ def show_summary(summary: "Summary", to: Consoles) -> None:
     to.out.print(plain(introduction.rstrip()))
     every = summary.labels[0]
     for label in summary.labels:
-        where = "all texts" if label == every else f"{summary.predictions[label]} predicted {label}"
+        where = summary.texts_of(label)
         pairs = (
             (
                 " · ".join(p.words), str(p.count), number(p.mean, plus=True), number(p.magnitude),

@@ -88,6 +88,8 @@ class Summary:
     pairs: tuple[PairSummary, ...]
     words: tuple[WordSummary, ...]
     negations: tuple[NegationSummary, ...]
+    problem: str | None = None
+    """What kind of outputs the model has: `single_label`, `multi_label` or `regression`; None where not recorded."""
 
     @property
     def labels(self) -> list[str]:
@@ -98,9 +100,24 @@ class Summary:
     @property
     def meaning_of_sign(self) -> str:
         """The label that positive numbers speak for, in a sentence."""
+        if self.problem == "regression":
+            which = "the explained output of each text" if self.towards is None else self.towards
+            return f"Positive numbers raise {which}."
         if self.towards is None:
             return "Positive numbers speak for the explained label of each text."
         return f"Positive numbers speak for {self.towards}, whichever label was predicted."
+
+    def texts_of(self, label: str) -> str:
+        """The texts whose predicted label this is, as `12 predicted POSITIVE`; of `ALL` all of them."""
+        if label == ALL:
+            return "all texts"
+        which = {"regression": "with the largest output", "multi_label": "with the most probable label"}
+        return f"{self.predictions[label]} {which.get(str(self.problem), 'predicted')} {label}"
+
+    def where(self, label: str) -> str:
+        """The same without their number, as `where POSITIVE is predicted`; nothing for `ALL`."""
+        which = {"regression": "the largest output", "multi_label": "the most probable label"}
+        return "" if label == ALL else f"where {label} is {which.get(str(self.problem), 'predicted')}"
 
     @property
     def not_counted(self) -> str:
@@ -147,6 +164,7 @@ def summarize(store: Path, options: SummaryOptions | None = None, *, most_keys: 
         pairs=tuple(pairs),
         words=tuple(words),
         negations=tuple(negations),
+        problem=counts.problem,
     )
     return summary.first(options.top)  # where one label is predicted, its rows are those of `ALL` and are left out
 

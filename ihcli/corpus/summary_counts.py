@@ -97,6 +97,8 @@ class SummaryCounts:
         self.towards: str | None = None
         """The label that positive numbers speak for; None where it is the explained label of each text."""
         self._turning: bool | None = None
+        self.problem: str | None = None
+        """What kind of outputs the model has, as `Prediction.problem` says."""
 
     @property
     def labels(self) -> list[str]:
@@ -122,6 +124,7 @@ class SummaryCounts:
         self.not_converged += not explanation.converged
         label = explanation.prediction.label
         self.predictions[label] += 1
+        self.problem = "regression" if explanation.prediction.are_values else explanation.prediction.problem
         sign = self._sign(explanation, fixed_target=fixed_target)
         ig, ih = sign * explanation.ig, sign * explanation.ih
         units = explanation.units
@@ -147,7 +150,8 @@ class SummaryCounts:
             return 1.0
         if self._turning is None:  # labels that do not exclude each other are no opposites
             values = prediction.probabilities.values()
-            self._turning = len(values) == 2 and abs(sum(values) - 1) < EXCLUSIVE  # noqa: PLR2004
+            exclusive = prediction.problem in {None, "single_label"} and not prediction.are_values
+            self._turning = exclusive and len(values) == 2 and abs(sum(values) - 1) < EXCLUSIVE  # noqa: PLR2004
         if not self._turning:
             return 1.0
         self.towards = list(prediction.probabilities)[-1]

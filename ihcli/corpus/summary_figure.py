@@ -135,7 +135,7 @@ def _panels(summary: Summary) -> list[_BarPanel | _NegationPanel]:
     panels: list[_BarPanel | _NegationPanel] = []
     for label in summary.labels[1:] if by_label else [ALL]:
         pairs = [pair for pair in summary.pairs if pair.prediction == label][:ROWS]
-        title = "Strongest pairs" + ("" if label == ALL else f" where {label} is predicted")
+        title = f"Strongest pairs {summary.where(label)}".rstrip()
         panels.append(_BarPanel(title, [_bar(_pair_name(p.words), p.magnitude, p.mean, p.count) for p in pairs]))
     words = [word for word in summary.words if word.prediction == ALL][:ROWS]
     bars = [_bar(shorten(w.word, _NAME), w.magnitude, w.ig, w.count) for w in words]

@@ -66,7 +66,8 @@ class LoadedClassifier:
             logits = self.adapter.of_ids(encoded.input_ids[None], encoded.extras)[0].double()
         found = targets.probabilities(logits, self.problem)
         index = int(found.argmax())
-        return Prediction(self.labels[index], index, dict(zip(_unique(self.labels), found.tolist(), strict=True)))
+        names = _unique(self.labels)
+        return Prediction(names[index], index, dict(zip(names, found.tolist(), strict=True)), self.problem)
 
     def target(self, section: TargetSection, prediction: Prediction) -> Target:
         """The scalar to explain; raises `TargetError`."""
@@ -148,5 +149,6 @@ class LoadedClassifier:
 
 
 def _unique(labels: tuple[str, ...]) -> tuple[str, ...]:
-    """Labels as keys: those that share a name get their index."""
-    return tuple(label if labels.count(label) == 1 else f"{label} ({i})" for i, label in enumerate(labels))
+    """Labels as keys: those that share a name get their index, and all of them where that is not enough."""
+    names = tuple(label if labels.count(label) == 1 else f"{label} ({i})" for i, label in enumerate(labels))
+    return names if len(set(names)) == len(names) else tuple(f"{label} ({i})" for i, label in enumerate(labels))

@@ -63,7 +63,7 @@ class _Aligned:
 def _prediction(old: Explanation, new: Explanation, section: CheckSection) -> Iterator[Finding]:
     a, b = old.prediction, new.prediction
     if a.label != b.label:
-        message = "The model predicts another label."
+        message = "Another output is the largest." if a.are_values else "The model predicts another label."
         yield Finding(Kind.PREDICTION, Severity.REGRESSION, "prediction", message, a.label, b.label)
     elif a.index != b.index:
         message = f"The label {a.label!r} stands at another output of the model."
@@ -74,7 +74,8 @@ def _prediction(old: Explanation, new: Explanation, section: CheckSection) -> It
     shared = [label for label in a.probabilities if label in b.probabilities]
     before, after = (np.array([one.probabilities[label] for label in shared], dtype=np.float64) for one in (a, b))
     limit = allowed(section, "probability", largest(before))
-    yield from _differences(Kind.PROBABILITY, (before, after), limit, lambda i: f"probability of {shared[i]}")
+    kind = Kind.VALUE if a.are_values else Kind.PROBABILITY
+    yield from _differences(kind, (before, after), limit, lambda i: f"{kind.value} of {shared[i]}")
 
 
 def _scores(old: Explanation, new: Explanation, section: CheckSection) -> Iterator[Finding]:

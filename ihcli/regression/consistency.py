@@ -53,11 +53,12 @@ def _tolerance(explanation: Explanation) -> Iterator[str]:
 
 
 def _label(explanation: Explanation) -> Iterator[str]:
-    """The predicted label has the largest probability."""
+    """The predicted label has the largest probability, of a regressor the largest value."""
     probabilities, label = explanation.prediction.probabilities, explanation.prediction.label
     best = max(probabilities, key=probabilities.__getitem__, default=label)
     if label in probabilities and probabilities[label] < probabilities[best] - _ROUNDING:
-        yield f"predicts {label!r} though {best!r} has the larger probability."
+        larger = "value" if explanation.prediction.are_values else "probability"
+        yield f"predicts {label!r} though {best!r} has the larger {larger}."
 
 
 def _slack(explanation: Explanation) -> float:

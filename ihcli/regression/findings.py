@@ -28,6 +28,7 @@ class Kind(StrEnum):
 
     PREDICTION = "prediction"
     PROBABILITY = "probability"
+    VALUE = "value"
     F_INPUT = "f_input"
     F_BASELINE = "f_baseline"
     IG = "ig"

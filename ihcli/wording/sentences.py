@@ -1,6 +1,7 @@
 """One explanation in sentences: what was predicted and explained, what the matrix sums to, how exact it is."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -10,6 +11,9 @@ from ihcli.wording.method_names import method_words
 from ihcli.wording.number_format import UNKNOWN, Digits, digits_together, number, percent
 from ihcli.wording.unit_names import shorten
 
+HALF = 0.5
+"""Labels that do not exclude each other are predicted from this probability on."""
+_MOST_LABELS = 3
 CANCELLING = 10.0
 """Entries are said to cancel when Σ|Γ| is more than so many times |f(x) − f(x′)|."""
 
@@ -36,21 +40,39 @@ class Contributions:
 
 
 def prediction(explanation: Explanation) -> str:
-    """The predicted label with its probability, or a regressor's output."""
+    """The predicted label with its probability; of a regressor the output and its value.
+
+    Of labels that do not exclude each other all are named whose probability is at least one half.
+    """
     predicted = explanation.prediction
     value = predicted.probabilities.get(predicted.label)
     if value is None:
         return predicted.label
-    if len(predicted.probabilities) == 1:
-        return f"{predicted.label} = {number(value)}"
+    count = len(predicted.probabilities)
+    if predicted.are_values:
+        among = f" (the largest of {count} outputs)" if count > 1 else ""
+        return f"{predicted.label} = {number(value)}{among}"
+    if predicted.problem == "multi_label":
+        return _labels_that_hold(predicted.probabilities)
     return f"{predicted.label} (p = {value:.3f})"
+
+
+def _labels_that_hold(probabilities: Mapping[str, float]) -> str:
+    """The labels of at least one half, most probable first; the most probable one where none reaches it."""
+    ranked = sorted(probabilities.items(), key=lambda one: -one[1])
+    named = [f"{label} (p = {value:.3f})" for label, value in ranked if value >= HALF]
+    if not named:
+        label, value = ranked[0]
+        return f"none of {len(ranked)} labels (the most probable: {label}, p = {value:.3f})"
+    more = f" and {len(named) - _MOST_LABELS} more" if len(named) > _MOST_LABELS else ""
+    return ", ".join(named[:_MOST_LABELS]) + more
 
 
 def target(explanation: Explanation) -> str:
     """The explained scalar f, for example `logit of POSITIVE minus that of NEGATIVE`."""
     f = explanation.target
     against = "" if f.against is None else f" minus that of {f.against}"
-    return f"{f.output} of {f.label}{against}"
+    return f"{'value' if explanation.prediction.are_values else f.output} of {f.label}{against}"
 
 
 def baseline(explanation: Explanation) -> str:
@@ -80,8 +102,9 @@ def setting(explanation: Explanation) -> str:
 def direction(explanation: Explanation) -> tuple[str, str]:
     """What a positive contribution does and what a negative one does, as `speaks for POSITIVE` or `raises score`."""
     f = explanation.target
-    if len(explanation.prediction.probabilities) == 1:
-        return f"raises {f.label}", f"lowers {f.label}"
+    if explanation.prediction.are_values:
+        value = f.label if f.against is None else f"{f.label} − {f.against}"
+        return f"raises {value}", f"lowers {value}"
     if f.against is not None:
         return f"speaks for {f.label}", f"speaks for {f.against}"
     return f"speaks for {f.label}", f"speaks against {f.label}"
@@ -93,8 +116,11 @@ def meaning_of_one(explanation: Explanation) -> str | None:
     A logit z of a softmax or a sigmoid, or the log-odds of its label, raised by 1 takes p to e·p / (e·p + 1 − p).
     """
     f = explanation.target
-    if len(explanation.prediction.probabilities) == 1:
+    if explanation.prediction.are_values:
         return None
+    if f.against is not None and explanation.prediction.problem == "multi_label":
+        odds = f"+1 {f.output} multiplies the ratio of the odds of {f.label} and {f.against} by {math.e:.2f}"
+        return None if f.output == "probability" else odds
     if f.against is not None:
         odds = f"+1 logit multiplies the odds of {f.label} against {f.against} by {math.e:.2f}"
         return odds if f.output == "logit" else None

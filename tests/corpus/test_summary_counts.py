@@ -121,3 +121,22 @@ def test_more_labels_than_a_key_can_hold_are_refused(tmp_path: Path) -> None:
         assert counts._labels[f"label {k}"] == k + 1
     with pytest.raises(ResultError, match="more than 4096 different predicted labels"):
         counts._labels["one more"]
+
+
+@pytest.mark.parametrize("problem", ["regression", "multi_label"])
+def test_outputs_that_do_not_exclude_each_other_are_no_opposites(problem: str, tmp_path: Path) -> None:
+    class Other(Opinionated):
+        def one(self, text: str, pair: str | None) -> Explanation | Exception:
+            made = super().one(text, pair)
+            assert isinstance(made, Explanation)
+            return dataclasses.replace(made, prediction=dataclasses.replace(made.prediction, problem=problem))
+
+    summary = summarize(stored(tmp_path, ["a good film"], Other()))
+    assert (summary.towards, summary.problem) == (None, problem)
+    assert summary.where(ALL) == ""
+    one = dataclasses.replace(summary, predictions={"NEGATIVE": 3, "POSITIVE": 1})
+    said = {"regression": "with the largest output", "multi_label": "with the most probable label"}[problem]
+    assert one.texts_of("NEGATIVE") == f"3 {said} NEGATIVE"
+    assert one.where("NEGATIVE") == f"where NEGATIVE is {said.removeprefix('with ')}"
+    assert ("raise" in one.meaning_of_sign) == (problem == "regression")
+    assert one.texts_of(ALL) == "all texts"

@@ -1,5 +1,6 @@
 """Targets: the scalar of the output that is explained, against formulas written here."""
 
+import dataclasses
 from typing import Any
 
 import pytest
@@ -51,6 +52,25 @@ def test_what_is_predicted() -> None:
     assert torch.allclose(probabilities(Z, "single_label"), P)
     assert torch.allclose(probabilities(Z, "multi_label"), S)
     assert torch.equal(probabilities(Z, "regression"), Z)
+
+
+@pytest.mark.parametrize(
+    ("labels", "keys"),
+    [
+        (("a", "b", "c"), ["a", "b", "c"]),
+        (("a", "b", "a"), ["a (0)", "b", "a (2)"]),
+        (("a", "a", "a (0)"), ["a (0)", "a (1)", "a (0) (2)"]),
+    ],
+)
+@pytest.mark.parametrize("problem", ["single_label", "multi_label", "regression"])
+def test_a_prediction_names_each_output_once_and_says_what_outputs_are(
+    labels: tuple[str, ...], keys: list[str], problem: str
+) -> None:
+    model = dataclasses.replace(classifier(family_of("BERT")), labels=labels, problem=problem)
+    prediction = model.predict(model.encode(TEXT, units=UnitsSection()))
+    assert list(prediction.probabilities) == keys
+    assert prediction.label == keys[prediction.index]
+    assert (prediction.problem, prediction.are_values) == (problem, problem == "regression")
 
 
 # --- which one ----------------------------------------------------------------------------------------------------

@@ -84,19 +84,22 @@ def _level(explanation: Explanation) -> dict[str, Any]:
     pairs = explanation.pairs()
     probabilities = explanation.prediction.probabilities
     ranked = sorted(probabilities, key=lambda label: -probabilities[label])
+    shown = wording.number if explanation.prediction.are_values else wording.percent
     return {
         "name": level_name(explanation),
         "text": explanation.text,
         "pair": explanation.text_pair,
         "label": explanation.prediction.label,
         "prediction": wording.prediction(explanation),
-        "confidence": _finite(probabilities.get(explanation.prediction.label, math.nan)),
+        "confidence": None
+        if explanation.prediction.are_values
+        else _finite(probabilities.get(explanation.prediction.label, math.nan)),
         "others": [
-            f"{label} {wording.percent(probabilities[label])}"
+            f"{label} {shown(probabilities[label])}"
             for label in ranked[:_SHOWN_PROBABILITIES]
             if label != explanation.prediction.label
         ],
-        "regression": len(probabilities) == 1,
+        "regression": explanation.prediction.are_values,
         "explained": explanation.target.label,
         "target": wording.target(explanation),
         "baseline": wording.baseline(explanation),

@@ -104,7 +104,12 @@ function renderRemoval() {
       {},
       element("tr", {}, element("th", { colspan: 4, scope: "rowgroup", text: heading })),
       ...rest.map(({ without, text, label, probability, score }) =>
-        row(without.map((u) => view.name(u)).join(", "), text || "(no words)", `${label} (${number(probability, 1, false)})`, score),
+        row(
+          without.map((u) => view.name(u)).join(", "),
+          text || "(no words)",
+          level.regression ? `${label} = ${number(probability, 1, false)}` : `${label} (${number(probability, 1, false)})`,
+          score,
+        ),
       ),
     );
   });

@@ -145,6 +145,9 @@ class BaselineSection(_Section):
     )
     text: str | None = Field(None, description="the text of kind `text`")
     file: _Name | None = Field(None, description="the file of kind `texts`, a text a line")
+    others: tuple[
+        Literal["auto", "value-zeroing", "pad", "mask", "unk", "zero", "deletion", "masked-attention"], ...
+    ] = Field((), description="further kinds; what depends on the kind is marked", strict=False)
 
     @model_validator(mode="after")
     def _complete(self) -> Self:

@@ -19,6 +19,7 @@ from ihcli.attribution.evaluation import Engine, Progress
 from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine
 from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
 from ihcli.attribution.reverse import ReverseEngine, differentiable
+from ihcli.baseline_choice import marked, with_other
 from ihcli.config import BaselineSection, RunConfig, load, parse_size
 from ihcli.errors import BaselineError, IhError, InputError, ModelError, UsageError
 from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
@@ -142,7 +143,23 @@ class Explainer:
                 continue
             for (place, prepared), result in zip(group, results, strict=True):
                 outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result)
-        return [outcomes[place] for place in range(len(texts))]
+        found = [outcomes[place] for place in range(len(texts))]
+        return self._with_others(texts, found) if self.config.baseline.others else found
+
+    def _with_others(
+        self, texts: Sequence[tuple[str, str | None]], found: Sequence[Explanation | IhError]
+    ) -> list[Explanation | IhError]:
+        """The explanations with those by the further baselines of the configuration, and what depends on the choice."""
+        completed = list(found)
+        for kind in self.config.baseline.others:
+            own = self.variant(attribution={"removal": False}, baseline=BaselineSection(kind=kind))
+            for place, other in enumerate(own.explain_together(texts)):
+                first = completed[place]
+                if isinstance(first, Explanation) and isinstance(other, Explanation):
+                    completed[place] = with_other(first, other)
+                elif isinstance(first, Explanation):
+                    completed[place] = other
+        return [marked(one) if isinstance(one, Explanation) else one for one in completed]
 
     def _by_game(self, prepared: PreparedText) -> Explanation:
         """The explanation of one text by a method that evaluates coalitions alone."""

@@ -61,9 +61,12 @@ FLAGS = {
     ),
     "baseline": Flag(
         "baseline.kind",
-        Literal["auto", "value-zeroing", "pad", "mask", "unk", "zero", "deletion", "masked-attention"],
+        str,
         ("--baseline",),
-        "how a word is absent (default: value-zeroing where the model allows it, else mask or pad)",
+        "how a word is absent: value-zeroing, pad, mask, unk, zero, deletion, masked-attention (default: value-zeroing "
+        "where the model allows it, else mask or pad); of several, separated by commas, the first is explained and "
+        "what depends on the choice is marked",
+        "KIND",
     ),
     "baseline_text": Flag("baseline.text", str, ("--baseline-text",), "a text as the baseline", "TEXT"),
     "baseline_file": Flag(
@@ -163,6 +166,9 @@ class Settings:
             flag = FLAGS[name]
             shown = flag.names[0].split("/")[0 if value is not False else -1]
             flags[flag.key] = (shown, _value(name, value))
+            if name == "baseline" and "," in value:
+                kind, *others = [part.strip() for part in value.split(",")]
+                flags |= {"baseline.kind": (shown, kind), "baseline.others": (shown, others)}
             if name in _IMPLIED:
                 key, kind = _IMPLIED[name]
                 flags[key] = (shown, kind)

@@ -195,13 +195,16 @@ def _strongest(explanation: Explanation, count: int) -> list[Text]:
     if words.added != words.entry:
         twice = (digits.label(explanation.pair_total * value, plus=True) for *_, value in pairs)
         columns.append([f"adds {words.added}{digits.power}", *twice])
+    for other in explanation.others:
+        entries = (digits.label(float(other.ih[i, j]), plus=True) for i, j, _ in pairs)
+        columns.append([f"{other.kind}{digits.power}", *entries])
     widths = [max(map(cell_len, column)) for column in columns]
     lines = []
     for row, (name, entry, *added) in enumerate(zip(*columns, strict=True)):
         line = Text(f"{_fit(name, widths[0])}  ", no_wrap=True, style="" if row else "bold")
         line.append(entry.rjust(widths[1]), style=_shade(pairs[row - 1][2] / abs(pairs[0][2])) if row else "")
-        for text in added:
-            line.append(f"  {text:>{widths[2]}}")
+        for width, text in zip(widths[2:], added, strict=True):
+            line.append(f"  {text:>{width}}")
         lines.append(line)
     return lines
 

@@ -11,12 +11,12 @@ from ihcli.errors import IhError
 from ihcli.evaluation.foreign import ForeignExplanation
 from ihcli.evaluation.measuring import Explained, measure
 from ihcli.evaluation.randomisation import Randomisation, compare_randomised, randomisation_check
-from ihcli.evaluation.stability import stability
 from ihcli.evaluation.table import Evaluation, Source
 from ihcli.models.deletion import DeletionGame
 from ihcli.pipeline import Explainer
 from ihcli.removal.game import CountedGame
 from ihcli.removal.judging import linear_form
+from ihcli.removal.stability import stability
 from ihcli.results import Explanation, Target
 from ihcli.sources import SourceName, explainer_of, quadratic_form
 

@@ -26,8 +26,9 @@ _WITHOUT_EFFECT = {
     "attribution.seed",
     "attribution.evaluations",
     "attribution.removal",
+    "baseline.others",
 }
-"""Settings that change a result within its tolerance only, or (the model's name) whose effect the digest shows."""
+"""Settings that change a result within its tolerance only, or what stands beside it; the digest shows the name."""
 
 UnitKey = tuple[str, int, int, int]
 

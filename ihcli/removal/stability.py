@@ -4,16 +4,29 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import numpy as np
 
 from ihcli.errors import UsageError
-from ihcli.evaluation.measuring import Explained
-from ihcli.evaluation.metrics import Pair, strongest_pairs
 from ihcli.removal.agreement import agreement
-from ihcli.results import Array
+from ihcli.removal.game import Array
+from ihcli.removal.sampling import strongest as strongest_pairs
 
 _LEAST = 2
+Pair = tuple[int, int]
+
+
+class Partial(Protocol):
+    """An explanation, which may lack attributions or pairs."""
+
+    @property
+    def attributions(self) -> Array | None:
+        """(U,), or None."""
+
+    @property
+    def matrix(self) -> Array | None:
+        """(U, U), symmetric, or None."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,7 +61,7 @@ class Stability:
         return {**{f"stability_{name}": getattr(self, name) for name in names}, "turning_pairs": len(self.turning)}
 
 
-def stability(explanations: Sequence[Explained], strongest: int = 10) -> Stability:
+def stability(explanations: Sequence[Partial], strongest: int = 10) -> Stability:
     """Compare explanations of one text by the same method against several baselines.
 
     Args:
@@ -63,6 +76,7 @@ def stability(explanations: Sequence[Explained], strongest: int = 10) -> Stabili
 
     Example:
         >>> import numpy as np
+        >>> from ihcli.evaluation.measuring import Explained
         >>> one = Explained(np.array([1.0, 2.0, 3.0]), np.array([[0, 1, 2], [1, 0, 3], [2, 3, 0]]))
         >>> stability([one, one]).pair_correlation
         1.0
@@ -91,7 +105,7 @@ class _Complete:
     matrix: Array
 
     @classmethod
-    def of(cls, explained: Explained) -> "_Complete":
+    def of(cls, explained: Partial) -> "_Complete":
         if explained.attributions is None or explained.matrix is None:
             message = "an explanation lacks attributions or a matrix; stability compares both."
             raise UsageError(message)

@@ -5,8 +5,8 @@ import pytest
 
 from ihcli.errors import UsageError
 from ihcli.evaluation.measuring import Explained
-from ihcli.evaluation.stability import stability
 from ihcli.evaluation.table import Evaluation, Source
+from ihcli.removal.stability import stability
 
 
 def explained(attributions, pairs):

@@ -36,8 +36,6 @@ class EncodedText:
     sides: tuple[int | None, ...]
     """0 or 1 for a token of the text or of its pair, None for a special token."""
     truncated: bool = False
-    special: tuple[str, ...] = ()
-    """Special tokens that the text itself spells out, such as `[MASK]`; the unknown token is not one of them."""
     notes: tuple[str, ...] = ()
     """What every explanation of this text must say beside its numbers."""
 
@@ -61,7 +59,8 @@ def encode(
     """Tokenize without padding and group the tokens into units.
 
     `limit` is the most tokens the model reads, `accepted` the names of inputs it takes.  Raises `InputError` for a
-    blank text, one that tokenizes to nothing or a pair that the tokenizer cannot mark, and `TextTooLongError`.
+    blank text, one that tokenizes to nothing, one that spells out a special token or a pair that the tokenizer cannot
+    mark, and `TextTooLongError`.
     """
     for side, content in zip(SIDES, (text, text_pair), strict=True):
         if content is not None and not content.strip():
@@ -80,6 +79,7 @@ def encode(
         require_spans(Path(str(units.spans)), paired=text_pair is not None)
     arguments = (text,) if text_pair is None else (text, text_pair)
     batch = tokenizer(*arguments, return_offsets_mapping=True, verbose=False)
+    _refuse_special(tokenizer, batch["input_ids"], batch["offset_mapping"], batch.sequence_ids(0), arguments)
     truncated = len(batch["input_ids"]) > limit
     if truncated and not truncation:
         message = (
@@ -105,7 +105,6 @@ def encode(
         groups=torch.tensor(groups, dtype=torch.int64, device=device),
         sides=sides,
         truncated=truncated,
-        special=_spelled_out(tokenizer, batch["input_ids"], sides),
         notes=_notes(arguments, units),
     )
 
@@ -116,11 +115,30 @@ def _notes(texts: Sequence[str], section: UnitsSection) -> tuple[str, ...]:
     return () if missing is None else (missing,)
 
 
-def _spelled_out(tokenizer: Any, ids: Sequence[int], sides: Sequence[int | None]) -> tuple[str, ...]:
-    """The special tokens among those of the texts themselves, each once."""
-    special = set(tokenizer.all_special_ids) - {tokenizer.unk_token_id}
-    found = dict.fromkeys(i for i, side in zip(ids, sides, strict=True) if side is not None and i in special)
-    return tuple(tokenizer.convert_ids_to_tokens(list(found)))
+_SPECIAL = ("bos", "eos", "cls", "sep", "pad", "mask")
+"""Kinds of tokens that a tokenizer puts around, between or in place of texts."""
+
+
+def _refuse_special(
+    tokenizer: Any, ids: Sequence[int], offsets: Sequence[Span], sides: Sequence[int | None], texts: Sequence[str]
+) -> None:
+    """Raise `InputError` where a text spells out a special token, which the model would not read as these characters.
+
+    Where the special token is also the unknown one, only its own name is refused; further added tokens are words.
+    """
+    named = {getattr(tokenizer, f"{kind}_token_id", None): getattr(tokenizer, f"{kind}_token") for kind in _SPECIAL}
+    for i, (start, end), side in zip(ids, offsets, sides, strict=True):
+        if side is None or named.get(i) is None:
+            continue
+        token = str(named[i])
+        if i == tokenizer.unk_token_id and texts[side][start:end].strip() != token:
+            continue
+        message = (
+            f"The {SIDES[side].replace('_', ' ')} holds {token} at character {start}, a special token of this model: "
+            "it would be read as the border or the gap that it stands for, and not as these characters. Remove it, or "
+            f"write it apart, as in {token[0]} {token[1:]}."
+        )
+        raise InputError(message)
 
 
 # A text of its own length needs no mask; with one, a value is read while the computation is traced.

@@ -314,16 +314,45 @@ def test_a_text_of_nothing_that_the_tokenizer_reads() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "special"),
+    ("kind", "text", "named"),
     [
-        ("not bad", ()),
-        ("this [MASK] was bad", ("[MASK]",)),
-        ("[PAD] bad [SEP] [PAD]", ("[PAD]", "[SEP]")),
-        ("[UNK] ☃ bad", ()),
+        ("wordpiece", "this [MASK] was bad", r"The text holds \[MASK\] at character 5"),
+        ("wordpiece", "bad[SEP] bad [PAD]", r"The text holds \[SEP\] at character 3"),
+        ("wordpiece", "[CLS]", r"The text holds \[CLS\] at character 0"),
+        ("xlm-roberta", "not bad</s>", "The text holds </s> at character 7"),
+        ("xlm-roberta", "<pad> bad", "The text holds <pad> at character 0"),
+        ("llama", "not <s> bad", "The text holds <s> at character 4"),
     ],
 )
-def test_special_tokens_that_a_text_spells_out_are_known(text: str, special: tuple[str, ...]) -> None:
-    assert encoded(tokenizer("wordpiece"), text).special == special
+def test_a_special_token_that_a_text_spells_out_is_named(
+    of_kind: Callable[[str], Any], kind: str, text: str, named: str
+) -> None:
+    with pytest.raises(InputError, match=f"{named}.*Remove it, or write it apart"):
+        encoded(of_kind(kind), text)
+
+
+def test_a_special_token_in_the_second_text_is_named() -> None:
+    with pytest.raises(InputError, match=r"The text pair holds \[SEP\] at character 4"):
+        encoded(tokenizer("wordpiece"), "bad", pair="not [SEP] bad")
+
+
+@pytest.mark.parametrize("text", ["[UNK] ☃ bad", "[ SEP ] bad", "[S EP]", "<sep>", "[x] [1]"])
+def test_what_only_resembles_a_special_token_is_a_text(text: str) -> None:
+    assert encoded(tokenizer("wordpiece"), text).units
+
+
+def test_a_special_token_that_is_also_the_unknown_one_is_refused_by_its_name_only() -> None:
+    made = copy.deepcopy(tokenizer("wordpiece"))
+    made.pad_token = made.unk_token
+    assert encoded(made, "☃ bad").units
+    with pytest.raises(InputError, match=r"holds \[UNK\] at character 2"):
+        encoded(made, "☃ [UNK] bad")
+
+
+def test_added_tokens_are_words() -> None:
+    made = copy.deepcopy(tokenizer("wordpiece"))
+    made.add_special_tokens({"additional_special_tokens": ["<user>"]})
+    assert next(unit.text for unit in encoded(made, "<user> bad").units).startswith("<user")
 
 
 def test_a_long_text_is_refused_or_cut() -> None:

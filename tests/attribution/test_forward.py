@@ -1,0 +1,57 @@
+"""Which engine computes second derivatives, and the reason that is given for it."""
+
+import logging
+
+import pytest
+import torch
+
+from ihcli.attribution.forward import choose_engine
+from ihcli.attribution.path import Path
+from ihcli.curvature.tracer import Untraceable
+
+
+def path(tokens: int = 3, width: int = 2) -> Path:
+    x = torch.linspace(0.5, 1.5, tokens * width).reshape(tokens, width)
+    return Path.between(x, torch.zeros_like(x), torch.arange(tokens))
+
+
+def smooth(x: torch.Tensor) -> torch.Tensor:
+    return (x.sum(-1).tanh() ** 2).sum(-1)
+
+
+def branching(x: torch.Tensor) -> torch.Tensor:
+    """What is computed depends on a value of the input."""
+    return (x * 2 if bool((x.sum() > 0).item()) else x).sum((-1, -2))
+
+
+@pytest.mark.parametrize("wanted", ["auto", "forward"])
+def test_a_function_of_known_operations_gets_the_forward_engine(wanted) -> None:
+    choice = choose_engine(smooth, path(), wanted)
+    assert choice.name == "forward"
+    assert choice.program is not None
+    assert "operations of" in choice.reason
+    assert "all with rules" in choice.reason
+
+
+def test_reverse_is_not_traced_at_all() -> None:
+    def never(_: torch.Tensor) -> torch.Tensor:
+        raise AssertionError
+
+    choice = choose_engine(never, path(), "reverse")
+    assert (choice.name, choice.reason, choice.program) == ("reverse", "asked for", None)
+
+
+def test_auto_falls_back_and_says_why(caplog) -> None:
+    with caplog.at_level(logging.DEBUG):
+        choice = choose_engine(branching, path())
+    assert (choice.name, choice.program) == ("reverse", None)
+    with pytest.raises(Untraceable) as obstacle:
+        choose_engine(branching, path(), "forward")
+    assert choice.reason == str(obstacle.value)
+    assert any(choice.reason in record.getMessage() for record in caplog.records)
+
+
+def test_an_operation_without_a_rule_is_named() -> None:
+    choice = choose_engine(lambda x: torch.special.i0(x).sum((-1, -2)), path())
+    assert choice.name == "reverse"
+    assert "i0" in choice.reason

@@ -1,6 +1,6 @@
 """Measure the engine's choices: is every certificate true, and what does it cost.
 
-``python -m tests.studies.accuracy --out FILE --model MODEL`` explains twenty-one texts against five baselines at three
+``python -m tests.studies.accuracy --out FILE --model MODEL`` explains thirty-six texts against five baselines at three
 tolerances in single precision, each beside a reference in double precision at a tolerance ten times finer than the
 finest.  A line of JSON a case is appended to FILE; a run that was stopped goes on where it stopped.  ``--summary``
 prints what FILE says.  ``--references DIR`` keeps the references, most of the time, for the next state of the engine.
@@ -8,9 +8,10 @@ prints what FILE says.  ``--references DIR`` keeps the references, most of the t
 
 import argparse
 import hashlib
+import itertools
 import json
 import statistics
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,24 @@ TEXTS = (
         "camera wanders, the music shouts, the dialogue explains what we have just seen, and only the quiet scenes at "
         "the lake, which last for less than ten minutes, show what it might have been had anyone dared to stop talking"
     ),
+    "not funny",
+    "utterly predictable",
+    "I have seen worse",
+    "nothing here is worth your time",
+    "a bore from its first frame",
+    "the cast saves what the script ruins",
+    "slow, cold and strangely beautiful",
+    "no laughs, no thrills and no point",
+    "it could have been great, and it is not",
+    "my children loved it and I slept through it",
+    "for once the sequel is better than the film before it",
+    "a lovely idea, ruined by an ending that makes no sense at all",
+    "you will either adore its silence or leave before the first word is spoken",
+    "the effects are dated and the dialogue is worse, and yet I could not look away for a moment",
+    (
+        "less a story than a row of pretty pictures, it runs for two and a half hours and has not one idea that a "
+        "better film of last year did not have before it"
+    ),
 )
 """Negation, contrast, irony, one word, long sentences; 1 to 60 words, none of them tuned for."""
 BASELINES = ("value-zeroing", "pad", "mask", "unk", "zero")
@@ -60,15 +79,20 @@ DOUBLE_UNITS = 14
 
 
 def run(
-    model: str, out: Path, texts: tuple[str, ...] = TEXTS, name: str | None = None, references: Path | None = None
+    model: str,
+    out: Path,
+    texts: tuple[str, ...] = TEXTS,
+    name: str | None = None,
+    references: Path | None = None,
+    baselines: Sequence[str] = BASELINES,
 ) -> None:
     """Measure every case that `out` does not hold yet, the short texts first; cases bear `name`, by default `model`."""
     name = name or model
     done = {(case["model"], case["baseline"], case["text"]) for case in read(out)}
     out.parent.mkdir(parents=True, exist_ok=True)
-    explainers = {kind: _explainers(model, kind) for kind in BASELINES}
-    for text in texts:
-        for kind in BASELINES:
+    explainers = {kind: _explainers(model, kind) for kind in baselines}
+    for text in sorted(texts, key=lambda text: len(text.split())):
+        for kind in baselines:
             if (name, kind, text) in done:
                 continue
             single, double = explainers[kind]
@@ -166,14 +190,21 @@ def main() -> None:
     parser.add_argument("--model", default="bundled", help="`bundled` or a model's folder")
     parser.add_argument("--name", help="what the file calls the model; by default what --model says")
     parser.add_argument("--references", type=Path, help="folder of references to keep, and to take where they are")
+    parser.add_argument("--baseline", action="append", choices=BASELINES, help="a baseline; all by default")
+    parser.add_argument("--texts", type=int, default=len(TEXTS), help="explain the N shortest texts only")
     parser.add_argument("--summary", action="store_true", help="only print what the file says")
     options = parser.parse_args()
     if not options.summary:
-        run(options.model, options.out, name=options.name, references=options.references)
+        texts = tuple(sorted(TEXTS, key=lambda text: len(text.split()))[: options.texts])
+        chosen = options.baseline or BASELINES
+        run(options.model, options.out, texts, options.name, options.references, chosen)
     cases = read(options.out)
-    for model in sorted({case["model"] for case in cases}):
-        own = [case for case in cases if case["model"] == model]
-        print(f"{model}: {len(own)} cases, {len({case['text'] for case in own})} texts")  # noqa: T201
+    kinds = {"value zeroing": {"value-zeroing"}, "embeddings": set(BASELINES) - {"value-zeroing"}}
+    for model, absence in itertools.product(sorted({case["model"] for case in cases}), kinds):
+        own = [case for case in cases if case["model"] == model and case["baseline"] in kinds[absence]]
+        if not own:
+            continue
+        print(f"{model}, {absence}: {len(own)} cases, {len({case['text'] for case in own})} texts")  # noqa: T201
         for line in summary(own):
             print(f"  {line}")  # noqa: T201
 

@@ -9,7 +9,7 @@ import os
 import secrets
 import stat
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import BinaryIO
 
@@ -66,6 +66,51 @@ def _new_file(target: Path) -> Iterator[BinaryIO]:
     except BaseException:
         beside.unlink(missing_ok=True)
         raise
+
+
+def require_folder_possible(folder: Path) -> None:
+    """Try, before anything is computed, to write into a folder, and leave no trace; raises `OutputError`."""
+    made: list[Path] = []
+    try:
+        present = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
+        if present.exists() and not present.is_dir():
+            message = f"{folder}: cannot be written ({present} is a file). Choose another place."
+            raise OutputError(message)
+        absent = [place for place in (folder, *folder.parents) if not place.exists()]
+        for place in reversed(absent):
+            place.mkdir(exist_ok=True)
+            made.append(place)
+        descriptor, beside = create_beside(folder / "result.json")
+        os.close(descriptor)
+        beside.unlink()
+    except (OSError, ValueError) as error:  # ValueError: a null character in the name
+        message = f"{folder}: cannot be written ({getattr(error, 'strerror', None) or error}). Choose another place."
+        raise OutputError(message) from error
+    finally:
+        for place in reversed(made):
+            with suppress(OSError):  # somebody else wrote there meanwhile
+                place.rmdir()
+
+
+def require_file_possible(file: Path) -> None:
+    """Raise `OutputError`, before anything is computed, where `file` cannot be written; what is there stays."""
+    try:
+        target = _link_target(file)
+        if target.is_dir():
+            message = f"{file}: is a folder, and a file is to be written there. Choose another name."
+            raise OutputError(message)
+        if _own_stream(target) is not None:
+            return
+        if target.exists() and not target.is_file():
+            if not os.access(target, os.W_OK):
+                raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+            return
+        with suppress(FileNotFoundError):
+            target.lstat()  # an impossible name is an error here
+    except (OSError, ValueError) as error:
+        message = f"{file}: cannot be written ({getattr(error, 'strerror', None) or error}). Choose another place."
+        raise OutputError(message) from error
+    require_folder_possible(target.parent)
 
 
 def create_beside(file: Path, prefix: str = TEMPORARY) -> tuple[int, Path]:

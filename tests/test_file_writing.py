@@ -12,7 +12,14 @@ import pytest
 
 from ihcli import file_writing
 from ihcli.errors import OutputError
-from ihcli.file_writing import TEMPORARY, create_beside, replacing, write_atomically
+from ihcli.file_writing import (
+    TEMPORARY,
+    create_beside,
+    replacing,
+    require_file_possible,
+    require_folder_possible,
+    write_atomically,
+)
 
 pytestmark = pytest.mark.skipif(os.name != "posix", reason="devices, FIFOs and links of POSIX")
 
@@ -198,3 +205,40 @@ def test_a_temporary_file_is_new_and_private_to_its_name(tmp_path: Path) -> None
         os.close(descriptor)
     assert len({path for _, path in made}) == 20
     assert all(path.name.startswith(".writing-") and len(path.name) >= 20 for _, path in made)
+
+
+# --- before anything is computed ---
+
+IMPOSSIBLE = ["/proc/x", "/proc/x/y/z", "/dev/null/x", "/" + "x" * 300, "a\0b", "/dev/null/../x"]
+
+
+@pytest.mark.parametrize("place", [*IMPOSSIBLE, "/dev/null"])
+def test_a_folder_that_cannot_be_made_is_an_error(place: str) -> None:
+    with pytest.raises(OutputError, match=r"cannot be written \(.*Choose another place"):
+        require_folder_possible(Path(place))
+
+
+@pytest.mark.parametrize("place", [*IMPOSSIBLE, "loop", "folder", "taken/x"])
+def test_a_file_that_cannot_be_written_is_an_error(place: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("loop").symlink_to("loop")
+    Path("folder").mkdir()
+    Path("taken").write_text("mine", encoding="utf-8")
+    with pytest.raises(OutputError, match="Choose another"):
+        require_file_possible(Path(place))
+    assert Path("taken").read_text(encoding="utf-8") == "mine"
+
+
+def test_the_trial_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    for folder in (tmp_path, tmp_path / "a/b", Path("c"), Path(), Path("d/../e")):
+        require_folder_possible(folder)
+        require_file_possible(folder / "file")
+    assert list(tmp_path.iterdir()) == []
+    for device in ("/dev/null", "/dev/stdout"):
+        require_file_possible(Path(device))
+    (tmp_path / "link").symlink_to(tmp_path / "target")
+    (tmp_path / "target").write_text("mine", encoding="utf-8")
+    require_file_possible(tmp_path / "link")
+    assert (tmp_path / "target").read_text(encoding="utf-8") == "mine"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["link", "target"]

@@ -57,7 +57,7 @@ class Found:
         data = json.dumps(self.document, indent=2, ensure_ascii=False) + "\n"
         files = {f"{self.name}.json": data.encode("utf-8"), f"{self.name}.png": picture.getvalue()}
         for name, content in files.items():
-            write_atomically(folder / name, content)
+            write_atomically(folder / name, content, follow_links=False)
         return [folder / name for name in files]
 
 

@@ -8,6 +8,7 @@ import typer
 
 from ihcli.cli.settings import Settings, configured
 from ihcli.errors import UsageError
+from ihcli.file_writing import require_folder_possible
 
 
 @configured("model", "revision", "dtype", "smoothing", "baseline", "units", "device", "memory", "threads", "engine")
@@ -39,6 +40,8 @@ def bench(
         message = "A TEXT is blank. Give texts with words, or none for the three examples."
         raise UsageError(message)
     config = settings.load().config
+    if out is not None:
+        require_folder_possible(out)
 
     def say(line: str) -> None:
         if not quiet:

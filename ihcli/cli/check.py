@@ -58,6 +58,14 @@ class ReportOptions:
     html: Path | None = None
     quiet: bool = False
 
+    def require_possible(self) -> None:
+        """Raise `OutputError`, before anything is compared, where one of the files cannot be written."""
+        from ihcli.file_writing import require_file_possible
+
+        for file in (self.junit, self.markdown, self.html):
+            if file is not None:
+                require_file_possible(file)
+
 
 @configured("model", "revision", "dtype", "device", "memory", "threads")
 def check(
@@ -103,6 +111,8 @@ def check(
         given = FLAGS[next(iter(settings.values))].names[0] if settings.values else "--trust-baseline"
         message = f"{given} is for explaining the texts again; RUN is compared as it is. Leave one of them out."
         raise UsageError(message)
+    options = ReportOptions(as_json, junit, markdown, html, quiet)
+    options.require_possible()
     flags = check_flags(top_k, atol, rtol, other_weights=other_weights, strict=strict)
     flags |= {FLAGS[name].key: (FLAGS[name].names[0], value) for name, value in settings.values.items()}
     loaded = load(settings.file, flags)
@@ -111,8 +121,11 @@ def check(
         if run is None
         else compared(baseline, run, loaded.config.check)
     )
-    done = gate.update(report, baseline, only_new=update_new) if update or update_new else None
-    write_reports(report, ReportOptions(as_json, junit, markdown, html, quiet), done)
+    from ihcli.console import consoles, warnings_shown
+
+    with warnings_shown(consoles()):
+        done = gate.update(report, baseline, only_new=update_new) if update or update_new else None
+    write_reports(report, options, done)
     remaining = report if done is None else done.remaining
     _write_to_github(remaining)
     raise typer.Exit(remaining.exit_code)

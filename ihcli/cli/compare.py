@@ -50,17 +50,25 @@ def compare(
     pair = None if text_pair is None else checked(text_pair, "--text-pair")
     config = settings.load().config
 
+    if figure is not None:
+        from ihcli.output.figures.saving import require_figure_possible
+
+        require_figure_possible(figure)
+
+    from ihcli.console import consoles, warnings_shown
     from ihcli.pipeline import Explainer
     from ihcli.sources import COMPARED, sources_of
     from ihcli.sources import compare as compared
 
     chosen = sources_of(COMPARED if sources is None else sources.split(","))
-    results = compared(Explainer(config), words, pair, chosen)
+    to = consoles()
+    with warnings_shown(to):
+        results = compared(Explainer(config), words, pair, chosen)
     if figure is not None:
-        from ihcli.file_writing import write_atomically
-        from ihcli.output.figures.methods import draw
+        from ihcli.output.figures import methods, save
 
-        write_atomically(figure, draw(results, figure.suffix.lstrip(".") or "png"))
+        with warnings_shown(to):
+            save(methods.figure(results), figure, methods.DPI, methods.alternative_text(results))
     if as_json:
         typer.echo(json.dumps(document(results), indent=2, ensure_ascii=False))
     else:

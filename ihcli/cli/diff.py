@@ -41,10 +41,12 @@ def diff(
     """Show what differs between two results, folders or stores; exits 0 whatever differs."""
     from ihcli.regression.findings import DIFF, Kind
 
+    options = ReportOptions(as_json, None, markdown, html, quiet)
+    options.require_possible()
     section = load(config, check_flags(top_k, atol, rtol, other_weights=other_weights)).config.check
     report = dataclasses.replace(compared(a, b, section), terms=DIFF)
     unreadable = {Kind.DAMAGED, Kind.MISSING}
     messages = [finding.message for one in report.comparisons for finding in one.findings if finding.kind in unreadable]
     if messages and len(report.comparisons) == 1:
         raise ResultError(messages[0])
-    write_reports(report, ReportOptions(as_json, None, markdown, html, quiet))
+    write_reports(report, options)

@@ -10,6 +10,7 @@ import typer
 
 from ihcli.cli.settings import Settings, configured
 from ihcli.errors import ExitCode, InputError, UsageError
+from ihcli.file_writing import require_file_possible
 from ihcli.text_safety import clean_text
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def evaluate(
     Each metric is a mean over texts with a 95 % interval; definitions stand in ihcli/evaluation/README.md.
     """
     config = settings.load().config
+    _require_possible(figure, csv)
 
     from ihcli.evaluation.foreign import read_foreign
     from ihcli.evaluation.running import (
@@ -97,6 +99,16 @@ def evaluate(
         typer.echo(clean_text(f"failed: {name}: {text[:60]!r}: {why}"), err=True)
     if measured.failures:
         raise typer.Exit(ExitCode.FAILED_ROWS)
+
+
+def _require_possible(figure: Path | None, csv: Path | None) -> None:
+    """Raise `UsageError` or `OutputError`, before anything is computed, where a file cannot be written."""
+    if csv is not None:
+        require_file_possible(csv)
+    if figure is not None:
+        from ihcli.output.figures.saving import require_figure_possible
+
+        require_figure_possible(figure)
 
 
 def _texts(source: str, column: str | None) -> Iterator[tuple[str, str | None]]:
@@ -150,11 +162,9 @@ def _write(measured: "Measured", check: Any, figure: Path | None, csv: Path | No
 
 
 def _draw(table: "EvaluationTable", file: Path) -> None:
-    import io
-
+    from ihcli.console import consoles, warnings_shown
     from ihcli.evaluation.figure import draw
-    from ihcli.file_writing import write_atomically
+    from ihcli.output.figures import save
 
-    stream = io.BytesIO()
-    draw(table).savefig(stream, format=file.suffix.lstrip(".") or "png", dpi=150)
-    write_atomically(file, stream.getvalue())
+    with warnings_shown(consoles()):
+        save(draw(table), file, 150, table.to_markdown())

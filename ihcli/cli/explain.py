@@ -1,7 +1,5 @@
 """`ih explain`: one text to one certified explanation."""
 
-import os
-from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -9,8 +7,8 @@ import typer
 
 from ihcli.cli.settings import Settings, configured
 from ihcli.cli.texts import checked, names_a_file, read_text
-from ihcli.errors import ExitCode, OutputError, UsageError
-from ihcli.file_writing import create_beside
+from ihcli.errors import ExitCode, UsageError
+from ihcli.file_writing import require_folder_possible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -47,7 +45,7 @@ def explain(
     config = settings.load().config
     writes = settings.given("out") or not as_json
     if writes and not dry_run:
-        _require_writable(Path(config.output.directory))
+        require_folder_possible(Path(config.output.directory))
 
     from ihcli import console
     from ihcli.pipeline import Explainer
@@ -96,31 +94,6 @@ def _note_earlier(written: "Sequence[Path]") -> None:
 
     if earlier := earlier_files(written):
         _note(f"note: files of an earlier explanation of this text remain: {', '.join(earlier)}")
-
-
-def _require_writable(directory: Path) -> None:
-    """Try, before anything is computed, to write into a folder, and leave no trace; raises `OutputError`."""
-    made: list[Path] = []
-    try:
-        present = next(folder for folder in (directory, *directory.absolute().parents) if folder.exists())
-        if not present.is_dir():
-            message = f"{present} is a file, so {directory} cannot be a folder. Choose another folder with -o."
-            raise OutputError(message)
-        absent = [folder for folder in (directory, *directory.parents) if not folder.exists()]
-        for folder in reversed(absent):
-            folder.mkdir(exist_ok=True)
-            made.append(folder)
-        descriptor, beside = create_beside(directory / "result.json")
-        os.close(descriptor)
-        beside.unlink()
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or error
-        message = f"{directory} cannot be written ({reason}). Choose another folder with -o."
-        raise OutputError(message) from error
-    finally:
-        for folder in reversed(made):
-            with suppress(OSError):  # somebody else wrote there meanwhile
-                folder.rmdir()
 
 
 def _unconverged(explanation: "Explanation", config: "RunConfig") -> str:

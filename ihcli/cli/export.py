@@ -9,6 +9,8 @@ import typer
 from ihcli.errors import UsageError
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     from ihcli.corpus.store_reading import ReadOnlyStore
     from ihcli.results import Explanation
 
@@ -39,17 +41,19 @@ def export(
         message = "--to folders writes a folder a text. Say where with -o DIR."
         raise UsageError(message)
 
-    from ihcli.corpus.durable import require_folder_possible
     from ihcli.corpus.exporting import require_outside
     from ihcli.corpus.store_reading import ReadOnlyStore
+    from ihcli.file_writing import require_file_possible, require_folder_possible
+    from ihcli.output import require_formats
 
     if out is not None:
         require_outside(run, out)
-        if to == "folders" or not out.exists():
-            require_folder_possible(out if to == "folders" else out.parent)
+        (require_folder_possible if to == "folders" else require_file_possible)(out)
+    wanted = [part.strip() for part in formats.split(",")]
+    require_formats(wanted)
     store = ReadOnlyStore(run)
     count = (
-        _export_folders(store, out, formats, diagonal=not no_diagonal)
+        _export_folders(store, out, wanted, diagonal=not no_diagonal)
         if to == "folders" and out is not None
         else _export_file(store, to, out)
     )
@@ -69,13 +73,13 @@ def _export_file(store: "ReadOnlyStore", to: Kind, out: Path | None) -> int:
         return write(store.outcomes(), stream)
 
 
-def _export_folders(store: "ReadOnlyStore", out: Path, formats: str, *, diagonal: bool) -> int:
+def _export_folders(store: "ReadOnlyStore", out: Path, formats: "Sequence[str]", *, diagonal: bool) -> int:
+    from ihcli.console import consoles, warnings_shown
     from ihcli.corpus.exporting import write_folders
     from ihcli.output import write_files
 
-    wanted = [part.strip() for part in formats.split(",")]
-
     def write(explanation: "Explanation", folder: Path) -> None:
-        write_files(explanation, folder, wanted, diagonal=diagonal)
+        write_files(explanation, folder, formats, diagonal=diagonal)
 
-    return write_folders(store.outcomes(), out, write)
+    with warnings_shown(consoles()):
+        return write_folders(store.outcomes(), out, write)

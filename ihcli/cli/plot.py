@@ -61,14 +61,19 @@ def plot(
     _require_distinct(targets)
 
     from ihcli.console import consoles, warnings_shown
+    from ihcli.file_writing import require_file_possible
     from ihcli.results import Explanation
 
+    for target in targets:
+        require_file_possible(target)
+    named = out is not None and targets == [out]  # else the program chose the names
     explained = [[Explanation.load(path) for path in group] for group in groups]
     streams = consoles(quiet=quiet)
     for explanations, target in zip(explained, targets, strict=True):
         with warnings_shown(streams):
             figure = figures.draw(kind, explanations, style, view)
-            written = figures.save(figure, target, dpi, figures.alternative_text(kind, explanations, view))
+            written = figures.save(figure, target, dpi, figures.alternative_text(kind, explanations, view),
+                                   follow_links=named)  # fmt: skip
         for note in _options_without_effect(kind, view):
             streams.note(note)
         typer.echo(str(written))

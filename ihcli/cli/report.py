@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from ihcli.errors import OutputError, ResultError, UsageError
+from ihcli.errors import ResultError, UsageError
+from ihcli.file_writing import require_file_possible
 
 if TYPE_CHECKING:
     from ihcli.results import Explanation
@@ -31,9 +32,7 @@ def report(
     if out.suffix.lower() not in _PAGES:
         message = f"-o {out}: the report is an HTML page. Give a name that ends in .html."
         raise UsageError(message)
-    if out.is_dir():
-        message = f"{out} is a folder, so the page cannot be written there. Choose another name with -o."
-        raise OutputError(message)
+    require_file_possible(out)
 
     from ihcli.output.report import write_report
 

@@ -49,10 +49,10 @@ def summarize(
     The store is read as a stream, so it may be larger than memory. With two labels all numbers count towards one of
     them, so that texts with either label can be added.
     """  # fmt: skip
-    from ihcli.corpus.durable import require_folder_possible
     from ihcli.corpus.exporting import require_outside
     from ihcli.corpus.summary import summarize as summarize_store
     from ihcli.corpus.summary_counts import STOP_WORDS, SummaryOptions
+    from ihcli.file_writing import require_folder_possible
 
     listed = _words(negators)
     if not listed:
@@ -66,12 +66,13 @@ def summarize(
         require_folder_possible(folder)
     options = SummaryOptions(top, by, min_count, punctuation, stops, listed)
     summary = summarize_store(run, options)
-    written = [] if folder is None else _write_files(summary, folder, figure, run.resolve().name)
 
     from ihcli.cli.summary_display import show_summary
-    from ihcli.console import consoles, write_json
+    from ihcli.console import consoles, warnings_shown, write_json
 
     to = consoles(quiet=quiet)
+    with warnings_shown(to):
+        written = [] if folder is None else _write_files(summary, folder, figure, run.resolve().name)
     if as_json:
         from ihcli.corpus.summary_tables import to_document
         from ihcli.text_safety import escape_json
@@ -96,5 +97,7 @@ def _write_files(summary: "Summary", folder: Path, figure: str, name: str) -> li
         from ihcli.output import figures
 
         drawn = draw(summary, heading=f"{name}: {summary.explained} texts")
-        written.append(figures.save(drawn, folder / f"summary.{figure}", 200, alternative_text(summary)))
+        written.append(
+            figures.save(drawn, folder / f"summary.{figure}", 200, alternative_text(summary), follow_links=False)
+        )
     return written

@@ -58,14 +58,3 @@ def new_folder_beside(place: Path) -> Path:
     folder = place.with_name(f".{place.name}-{secrets.token_hex(8)}")
     folder.mkdir()  # fails where something is there
     return folder
-
-
-def require_folder_possible(folder: Path) -> None:
-    """Raise `OutputError` where `folder` cannot be made or written, before anything is computed."""
-    try:
-        existing = next(place for place in (folder, *folder.absolute().parents) if place.exists() or place.is_symlink())
-        probe = new_folder_beside(existing / "ih")
-        probe.rmdir()
-    except OSError as error:
-        message = f"{folder}: cannot be written ({error.strerror or error}). Choose another folder with -o."
-        raise OutputError(message) from error

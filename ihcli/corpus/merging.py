@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from ihcli.corpus.durable import new_folder_beside, require_folder_possible, sync_folder, write_durably
+from ihcli.corpus.durable import new_folder_beside, sync_folder, write_durably
 from ihcli.corpus.records import ERROR
 from ihcli.corpus.run_identity import RunIdentity
 from ihcli.corpus.store import locked
@@ -16,6 +16,7 @@ from ihcli.corpus.store_manifest import MANIFEST, manifest_bytes
 from ihcli.corpus.store_parts import PARTS, Part, PartsSeal
 from ihcli.corpus.store_reading import ReadOnlyStore
 from ihcli.errors import OutputError, StoreError, UsageError
+from ihcli.file_writing import require_folder_possible
 
 
 @dataclass(frozen=True, slots=True)

@@ -18,13 +18,13 @@ from typing import Any
 import filelock
 import pyarrow.parquet as pq
 
-from ihcli.corpus.durable import read_regular_file, require_folder_possible, sync_folder, write_durably
+from ihcli.corpus.durable import read_regular_file, sync_folder, write_durably
 from ihcli.corpus.records import to_table
 from ihcli.corpus.run_identity import RunIdentity
 from ihcli.corpus.store_manifest import MANIFEST, STORE_SCHEMA, manifest_bytes, read_manifest, seal_of
 from ihcli.corpus.store_parts import PARTS, Part, PartsSeal, StoreIndex, list_parts
 from ihcli.errors import OutputError, StoreError
-from ihcli.file_writing import TEMPORARY, write_atomically
+from ihcli.file_writing import TEMPORARY, require_folder_possible, write_atomically
 
 LOCK, HOLDER = ".lock", ".holder"
 

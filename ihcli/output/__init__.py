@@ -9,7 +9,7 @@ from ihcli.output.naming import slug
 from ihcli.output.tables import attributions_csv, interactions_csv, pairs_csv
 from ihcli.results import Explanation
 
-__all__ = ["FORMATS", "earlier_files", "slug", "write_files"]
+__all__ = ["FORMATS", "earlier_files", "require_formats", "slug", "write_files"]
 
 _DPI = 200
 PICTURES = ("png", "svg", "pdf")
@@ -34,10 +34,7 @@ def write_files(
     Everything is made before the first byte is written, and `result.json` is written last: where it stands, the rest
     stands.  Raises `UsageError` for an unknown format and `OutputError` where the folder cannot be written.
     """
-    unknown = [name for name in formats if name not in FORMATS]
-    if unknown:
-        message = f"Format {unknown[0]!r} is not known. Use {', '.join(FORMATS)}."
-        raise UsageError(message)
+    require_formats(formats)
     contents: dict[str, bytes] = {}
     if "csv" in formats:
         contents.update({name: table(explanation).encode("utf-8") for name, table in _TABLES.items()})
@@ -49,6 +46,14 @@ def write_files(
     for name, content in contents.items():
         write_atomically(directory / name, content, follow_links=False)  # the names are not the user's
     return [directory / name for name in contents]
+
+
+def require_formats(formats: Sequence[str]) -> None:
+    """Raise `UsageError` for a format that `write_files` does not know."""
+    unknown = [name for name in formats if name not in FORMATS]
+    if unknown:
+        message = f"Format {unknown[0]!r} is not known. Use {', '.join(FORMATS)}."
+        raise UsageError(message)
 
 
 def earlier_files(written: Sequence[Path]) -> list[str]:

@@ -1,11 +1,11 @@
-"""Files that are written durably, files that are no files, and folders that cannot be made."""
+"""Files that are written durably, and files that are no files."""
 
 import os
 from pathlib import Path
 
 import pytest
 
-from ihcli.corpus.durable import new_folder_beside, read_regular_file, require_folder_possible, write_durably
+from ihcli.corpus.durable import new_folder_beside, read_regular_file, write_durably
 from ihcli.errors import OutputError
 
 
@@ -53,16 +53,3 @@ def test_new_folders_never_meet_another(tmp_path: Path) -> None:
     made = {new_folder_beside(tmp_path / "deep/place") for _ in range(20)}
     assert len(made) == 20
     assert all(folder.is_dir() and folder.parent == tmp_path / "deep" for folder in made)
-
-
-@pytest.mark.parametrize("place", ["/proc/x", "/proc/x/y/z", "/dev/null", "/dev/null/x", "/" + "x" * 300])
-def test_a_folder_that_cannot_be_made_is_an_error(place: str) -> None:
-    with pytest.raises(OutputError, match=r"cannot be written \(.*Choose another folder with -o"):
-        require_folder_possible(Path(place))
-
-
-def test_the_trial_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    for folder in (tmp_path, tmp_path / "a/b", Path("c"), Path(), Path("d/../e")):
-        require_folder_possible(folder)
-    assert list(tmp_path.iterdir()) == []

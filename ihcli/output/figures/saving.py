@@ -11,7 +11,7 @@ import matplotlib as mpl
 from matplotlib.figure import Figure
 
 from ihcli.errors import UsageError
-from ihcli.file_writing import write_atomically
+from ihcli.file_writing import require_file_possible, write_atomically
 from ihcli.output.figures.lettering import UNHINTED
 from ihcli.text_safety import clean_text
 
@@ -48,16 +48,31 @@ def encode(figure: Figure, file_format: str, dpi: int, alternative: str) -> byte
     return content
 
 
-def save(figure: Figure, path: str | os.PathLike[str], dpi: int, alternative: str) -> Path:
-    """Write the figure to `path` in the format of its suffix, whole or not at all.
-
-    Raises `UsageError` for another suffix and `OutputError` where it cannot be written.
-    """
-    file = Path(path)
+def format_of(file: Path) -> str:
+    """The format of the suffix of `file`; raises `UsageError` for another suffix."""
     file_format = file.suffix.lower().removeprefix(".")
     if file_format not in FORMATS:
         message = f"{file}: a figure is written as .png, .svg or .pdf, not {file.suffix or 'without suffix'!r}."
         raise UsageError(message)
+    return file_format
+
+
+def require_figure_possible(file: Path) -> None:
+    """Raise `UsageError` or `OutputError`, before anything is computed, where a figure cannot be written to `file`."""
+    format_of(file)
+    require_file_possible(file)
+
+
+def save(
+    figure: Figure, path: str | os.PathLike[str], dpi: int, alternative: str, *, follow_links: bool = True
+) -> Path:
+    """Write the figure to `path` in the format of its suffix, whole or not at all.
+
+    A symbolic link is followed, and replaced with `follow_links` off: for names that the program chooses.  Raises
+    `UsageError` for another suffix and `OutputError` where it cannot be written.
+    """
+    file = Path(path)
+    file_format = format_of(file)
     width, height = (math.ceil(side * dpi) for side in figure.get_size_inches())
     if file_format == "png" and max(width, height) > _MOST_PIXELS:
         message = (
@@ -65,5 +80,5 @@ def save(figure: Figure, path: str | os.PathLike[str], dpi: int, alternative: st
             "or write a .pdf or .svg, which have no pixels."
         )
         raise UsageError(message)
-    write_atomically(file, encode(figure, file_format, dpi, alternative))
+    write_atomically(file, encode(figure, file_format, dpi, alternative), follow_links=follow_links)
     return file

@@ -1,6 +1,7 @@
 """Loading a classifier: from a name to a checked model in evaluation mode; every failure is one clear error."""
 
 import inspect
+import unicodedata
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -253,7 +254,7 @@ def _refusal(
 
 
 def _labels(config: Any) -> tuple[str, ...]:
-    """The names of the outputs in their order; raises `ModelError` where an output has none."""
+    """The names of the outputs in their order; raises `ModelError` where an output has none that can be written."""
     absent = [i for i in range(config.num_labels) if i not in config.id2label]
     if absent:
         message = (
@@ -261,7 +262,19 @@ def _labels(config: Any) -> tuple[str, ...]:
             f"{config.num_labels - 1}. Correct config.json."
         )
         raise ModelError(message)
-    return tuple(str(config.id2label[i]) for i in range(config.num_labels))
+    labels = tuple(str(config.id2label[i]) for i in range(config.num_labels))
+    for i, label in enumerate(labels):
+        unwritable = next(
+            (c for c in label if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in "\ufffe\uffff"), None
+        )
+        if unwritable is not None:
+            message = (
+                f"The label of output {i} is {label!a:.60}, which holds U+{ord(unwritable):04X}: control characters, "
+                "line ends and halves of surrogate pairs are not allowed in labels, which are names on one line. "
+                "Correct id2label in config.json, or --labels."
+            )
+            raise ModelError(message)
+    return labels
 
 
 def _problem(config: Any) -> ProblemType:

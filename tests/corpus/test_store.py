@@ -157,7 +157,7 @@ def test_lost_parts_are_explained_again_and_told(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("place", ["/proc/nothing/here", "/dev/null", "/dev/null/run", "x" * 300])
 def test_a_place_where_no_store_can_be_is_refused_before_anything_is_computed(tmp_path: Path, place: str) -> None:
-    with pytest.raises(OutputError, match="Choose another (folder with -o|place)"):
+    with pytest.raises(OutputError, match=r"Choose another (folder with -o|place)"):
         require_store_possible(tmp_path / place)
     assert list(tmp_path.iterdir()) == []
 

@@ -208,6 +208,27 @@ def test_a_home_that_nobody_has_is_one_message() -> None:
         load("~nobody-of-this-name/bert")
 
 
+@pytest.mark.parametrize(
+    ("label", "named"),
+    [
+        ("\ud800", "U+D800"), ("GO\udfffOD", "U+DFFF"), ("\x1b[31mred", "U+001B"), ("GOOD\n", "U+000A"),
+        ("a\tb", "U+0009"), ("a\x85b", "U+0085"), ("a\u2028b", "U+2028"), ("\ufffe", "U+FFFE"), ("\0", "U+0000"),
+    ],
+)  # fmt: skip
+def test_a_label_that_cannot_be_written_on_a_line_is_refused(folder: Path, label: str, named: str) -> None:
+    change(folder / "config.json", id2label={"0": "a", "1": label, "2": "c"}, label2id={"a": 0, label: 1, "c": 2})
+    result = run("explain", TEXT, "-m", str(folder))
+    assert result.exit_code == 3, result.output
+    assert f"The label of output 1 is {label!a}, which holds {named}" in result.stderr
+    one_message(result)
+
+
+@pytest.mark.parametrize("label", ["très bien", "好", "👍🏽", "e\u0301", "a b", "نعم"])
+def test_a_label_of_any_writing_is_kept(folder: Path, label: str) -> None:
+    change(folder / "config.json", id2label={"0": "a", "1": label, "2": "c"}, label2id={"a": 0, label: 1, "c": 2})
+    assert load(folder).labels == ("a", label, "c")
+
+
 def test_labels_that_do_not_count_from_zero_are_one_message(folder: Path) -> None:
     change(folder / "config.json", id2label={"1": "a", "2": "b", "3": "c"})
     with pytest.raises(ModelError, match="names no label for output 0: id2label needs the keys 0 to 2"):

@@ -629,9 +629,7 @@ def defects(explanation: Explanation) -> Iterator[str]:
     """What in a record no explanation can hold, as the ends of sentences: `has a unit …`."""
     if not explanation.units:
         yield "has no unit."
-    unknown = [name for name, values, gaps in _numbers(explanation) if not _are_numbers(values, gaps=gaps)]
-    if unknown:
-        yield f"lacks finite numbers in {', '.join(unknown)}."
+    yield from _wrong_numbers(explanation)
     certificate = explanation.certificate
     if not 0 < certificate.tolerance <= 1:
         yield f"names the tolerance {certificate.tolerance:g}, which must be above 0 and at most 1."
@@ -653,6 +651,19 @@ def defects(explanation: Explanation) -> Iterator[str]:
     yield from _misplaced_removals(explanation)
 
 
+def _wrong_numbers(explanation: Explanation) -> Iterator[str]:
+    """Numbers that are missing, or larger than any of an explanation, and what is no probability."""
+    unknown = [name for name, values, gaps in _numbers(explanation) if not _are_known(values, gaps=gaps)]
+    if unknown:
+        yield f"lacks finite numbers in {', '.join(unknown)}."
+    beyond = [name for name, values, _ in _numbers(explanation) if _largest(values) > LARGEST]
+    if beyond:
+        yield f"has numbers beyond {LARGEST:g} in {', '.join(beyond)}, which no explanation holds."
+    for label, value in explanation.prediction.probabilities.items():
+        if explanation.prediction.problem in {"single_label", "multi_label"} and not 0 <= value <= 1:
+            yield f"has {value:g} as the probability of {label!r}."
+
+
 def _numbers(explanation: Explanation) -> Iterator[tuple[str, ArrayLike, bool]]:
     """The numbers of a record under their names, and whether some of them may be unknown."""
     for name in ("f_input", "f_baseline", "ig"):
@@ -667,15 +678,39 @@ def _numbers(explanation: Explanation) -> Iterator[tuple[str, ArrayLike, bool]]:
     if explanation.path is not None:
         yield "path", (*explanation.path.t, *explanation.path.f), False
         yield "curvature", (*explanation.path.curvature, 0.0), True
-    for name in GAPS:
-        yield name, (getattr(explanation.certificate, name), 0.0), True
+    for name in (*GAPS, "surrogate_gap", "standard_error"):
+        value = getattr(explanation.certificate, name)
+        yield name, (0.0 if value is None else value, 0.0), True
+    if explanation.certificate.surrogate is not None:
+        surrogate = explanation.certificate.surrogate
+        yield "surrogate", (surrogate.beta, surrogate.f_input_change, surrogate.difference_change, 0.0), True
+    if explanation.ih_spread is not None:
+        yield "ih_spread", np.append(explanation.ih_spread, 0.0), True
+    if explanation.removal is not None:
+        yield "removal", (*_removal_numbers(explanation.removal), 0.0), True
 
 
-def _are_numbers(values: ArrayLike, *, gaps: bool) -> bool:
-    """Whether all values are known and of a size that can be summed; with `gaps` at least one is known."""
+def _removal_numbers(removal: Removal) -> Iterator[float]:
+    """All numbers of a check by removal."""
+    for share in (removal.r_squared, removal.r_squared_attributions, removal.correlation):
+        yield 0.0 if share is None else share
+    for pair in removal.pairs:
+        yield from (pair.interaction, pair.effect)
+        for text in (pair.without_first, pair.without_second, pair.without_both):
+            yield from (text.probability, text.score)
+
+
+def _are_known(values: ArrayLike, *, gaps: bool) -> bool:
+    """Whether all values are finite; with `gaps` at least one is known, and none infinite."""
     array = np.asarray(values, dtype=np.float64)
     known = ~np.isnan(array)
-    return bool((known.any() if gaps else known.all()) and (np.abs(array[known]) <= LARGEST).all())
+    return bool((known.any() if gaps else known.all()) and np.isfinite(array[known]).all())
+
+
+def _largest(values: ArrayLike) -> float:
+    """The largest finite magnitude among `values`, 0 where there is none."""
+    array = np.abs(np.asarray(values, dtype=np.float64))
+    return float(array[np.isfinite(array)].max(initial=0.0))
 
 
 def _misplaced_removals(explanation: Explanation) -> Iterator[str]:

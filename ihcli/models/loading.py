@@ -32,6 +32,8 @@ from ihcli.models.transformers_output import first_line, silenced
 from ihcli.results import ModelInfo, Target
 
 DTYPES = {"float32": torch.float32, "float64": torch.float64}
+_UNWRITABLE = frozenset({"Cc", "Cs", "Zl", "Zp"})
+"""Categories of Unicode that no name on one line holds: controls, halves of surrogate pairs, line separators."""
 _UNLIMITED = 10**6
 """Tokenizers without a limit carry a huge number; a limit above this one means none."""
 
@@ -264,9 +266,7 @@ def _labels(config: Any) -> tuple[str, ...]:
         raise ModelError(message)
     labels = tuple(str(config.id2label[i]) for i in range(config.num_labels))
     for i, label in enumerate(labels):
-        unwritable = next(
-            (c for c in label if unicodedata.category(c) in {"Cc", "Cs", "Zl", "Zp"} or c in "\ufffe\uffff"), None
-        )
+        unwritable = next((c for c in label if unicodedata.category(c) in _UNWRITABLE or c in "\ufffe\uffff"), None)
         if unwritable is not None:
             message = (
                 f"The label of output {i} is {label!a:.60}, which holds U+{ord(unwritable):04X}: control characters, "

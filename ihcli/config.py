@@ -182,6 +182,9 @@ class AttributionSection(_Section):
         0.01, gt=0, le=1, description="largest error, as a share of the largest entry; in float32 at least 3e-4"
     )
     max_nodes: int = Field(512, ge=1, description="most full Hessians spent on one text and baseline")
+    max_seconds: float | None = Field(
+        None, gt=0, description="most seconds for one text once the model is loaded; then the best matrix so far"
+    )
     top: int | None = Field(
         None, ge=1, description="compute only rows that can contain the K strongest pairs (over 64 units)"
     )

@@ -63,6 +63,12 @@ class BaselineError(IhError):
     """A baseline that this tokenizer or text cannot have."""
 
 
+class TimeLimitError(IhError):
+    """A time limit that does not suffice for a first matrix."""
+
+    exit_code = ExitCode.NOT_CONVERGED
+
+
 class DeviceError(IhError):
     """A device that does not exist, or too little memory."""
 

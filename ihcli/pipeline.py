@@ -19,6 +19,7 @@ from ihcli.attribution.evaluation import Engine, Progress
 from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine
 from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
 from ihcli.attribution.reverse import ReverseEngine, differentiable
+from ihcli.attribution.time_limit import TimeLimit
 from ihcli.baseline_choice import marked, with_other
 from ihcli.config import BaselineSection, RunConfig, load, parse_size
 from ihcli.errors import BaselineError, IhError, InputError, ModelError, UsageError
@@ -104,21 +105,34 @@ class Explainer:
         presence = None if kind == "deletion" else classifier.presence(encoded, target, baseline)
         return PreparedText(encoded, prediction, target, presence)
 
-    def explain(self, text: str, text_pair: str | None = None, *, progress: Progress | None = None) -> Explanation:
-        """Explain one text; raises `IhError` of the kind that fits."""
-        (outcome,) = self.explain_together([(text, text_pair)], progress=progress)
+    def explain(
+        self,
+        text: str,
+        text_pair: str | None = None,
+        *,
+        progress: Progress | None = None,
+        limit: TimeLimit | None = None,
+    ) -> Explanation:
+        """Explain one text, by default within the time of the configuration; raises `IhError` of the kind that fits."""
+        (outcome,) = self.explain_together([(text, text_pair)], progress=progress, limit=limit)
         if isinstance(outcome, IhError):
             raise outcome
         return outcome
 
     @differentiable
     def explain_together(
-        self, texts: Sequence[tuple[str, str | None]], *, progress: Progress | None = None
+        self,
+        texts: Sequence[tuple[str, str | None]],
+        *,
+        progress: Progress | None = None,
+        limit: TimeLimit | None = None,
     ) -> list[Explanation | IhError]:
         """Explain several texts (and their pairs), those that one score function serves in shared forward passes.
 
-        Each gets what `explain` gives it up to rounding, or the error that it met alone.
+        Each gets what `explain` gives it up to rounding, or the error that it met alone.  The seconds of the
+        configuration are for one text, and all texts share those of all.
         """
+        limit = limit or self.time_limit(len(texts))
         outcomes: dict[int, Explanation | IhError] = {}
         shared: dict[Any, list[tuple[int, PreparedText]]] = {}
         for place, (text, text_pair) in enumerate(texts):
@@ -135,14 +149,14 @@ class Explainer:
             first = group[0][1]
             tasks = [one.switched.paths for _, one in group]
             try:
-                results = integrate_paths(tasks, self.engine(first), self._options(first), progress)
+                results = integrate_paths(tasks, self.engine(first), self._options(first), progress, limit)
             except IhError as error:
                 if len(group) > 1:
                     raise
                 outcomes[group[0][0]] = error
                 continue
             for (place, prepared), result in zip(group, results, strict=True):
-                outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result)
+                outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result, limit)
         found = [outcomes[place] for place in range(len(texts))]
         return self._with_others(texts, found) if self.config.baseline.others else found
 
@@ -228,6 +242,11 @@ class Explainer:
         prepared = PreparedText(encoded, prediction, target, classifier.presence(encoded, target, baseline))
         return report, self._choice(prepared), self._estimate(prepared)
 
+    def time_limit(self, texts: int = 1) -> TimeLimit:
+        """The time that the configuration gives so many texts, from now on."""
+        seconds = self.config.attribution.max_seconds
+        return TimeLimit(None if seconds is None else seconds * texts)
+
     @property
     def memory(self) -> int | None:
         """The memory limit in bytes; None leaves it to the engine."""
@@ -253,8 +272,13 @@ class Explainer:
             self._choices[prepared.key] = choose_engine(prepared.switched.score, path, wanted)
         return self._choices[prepared.key]
 
-    def _record(self, prepared: PreparedText, result: Interactions | text_games.GameExplanation) -> Explanation:
-        """The record of one explanation, and its check by removal."""
+    def _record(
+        self,
+        prepared: PreparedText,
+        result: Interactions | text_games.GameExplanation,
+        limit: TimeLimit | None = None,
+    ) -> Explanation:
+        """The record of one explanation, and its check by removal where there is time for it."""
         encoded, presence = prepared.encoded, prepared.presence
         surrogate = None if presence is None else presence.surrogate
         certificate = dataclasses.replace(
@@ -284,9 +308,14 @@ class Explainer:
             method=self.config.attribution.method,
         )
         found = _warnings(explanation, surrogate, truncated=encoded.truncated)
+        if integral is not None and integral.stopped:
+            found.insert(0, _stopped(explanation))
+        in_time = limit is None or limit.left > 0
+        if self.config.attribution.removal and not in_time:
+            found.append("The check by removal was left out: the time was over.")
         warnings = (*self.classifier.notes, *encoded.notes, *found)
         explanation = dataclasses.replace(explanation, warnings=warnings)
-        return self._removal(explanation, prepared) if self.config.attribution.removal else explanation
+        return self._removal(explanation, prepared) if self.config.attribution.removal and in_time else explanation
 
 
 def _warnings(explanation: Explanation, surrogate: Surrogate | None, *, truncated: bool) -> list[str]:
@@ -310,6 +339,18 @@ def _warnings(explanation: Explanation, surrogate: Surrogate | None, *, truncate
                 "pad is often one). Another baseline, such as mask, makes the path smoother."
             )
     return warnings
+
+
+def _stopped(explanation: Explanation) -> str:
+    """What to say of a matrix whose integration was ended early."""
+    error, largest = explanation.certificate.quadrature_error, float(np.nanmax(np.abs(explanation.ih)))
+    rows = (
+        " Only some rows were computed, and pairs of others may be stronger." if np.isnan(explanation.ih).any() else ""
+    )
+    return (
+        f"Ended early, after {explanation.quadrature.nodes} Hessians: entries may be off by about {error:.3g}, "
+        f"{error / largest:.2g} of the largest.{rows}"
+    )
 
 
 def _turns_at_baseline(path: PathProfile) -> bool:

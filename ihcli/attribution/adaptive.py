@@ -5,15 +5,17 @@ integrations of many texts can share forward passes.
 """
 
 from dataclasses import dataclass, replace
+from typing import cast
 
 import numpy as np
 
-from ihcli.attribution.evaluation import Array, Asks
+from ihcli.attribution.evaluation import Array, Asks, T
 from ihcli.attribution.first_order import MAX_FIRST_INTERVALS, RESOLVED, FirstOrder, FirstOrderPhase
 from ihcli.attribution.formulations import FORMULATIONS, Formulation
 from ihcli.attribution.node_choice import NodeChoice
 from ihcli.attribution.sampling import ANY_FUNCTION, EvaluationLog, SamplingPlan
-from ihcli.attribution.verification import FIRST_ORDER_SHARE, Refinement, Verification, largest, total
+from ihcli.attribution.time_limit import Pace, Stopped
+from ihcli.attribution.verification import FIRST_ORDER_SHARE, Refinement, Verification, largest, row_gap, total
 from ihcli.quadrature.rules import Rule, is_new
 
 
@@ -30,6 +32,8 @@ class IntegrationSettings:
     plan: SamplingPlan = ANY_FUNCTION
     double: bool = True
     """Whether F is evaluated in float64."""
+    pace: Pace | None = None
+    """What fits the time, where it is limited: the first matrix then has few enough nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +56,21 @@ class Integral:
     t: Array
     value: Array
     curvature: Array
+    stopped: bool = False
+    """Whether the time ended it before it met the tolerance or spent its nodes."""
+
+
+@dataclass(frozen=True, slots=True)
+class Complete:
+    """A matrix at all nodes of a rule, which an integration that is stopped ends with."""
+
+    first: FirstOrder
+    rule: Rule
+    intervals: int
+    hessians: Array
+    matrix: Array
+    error: float | None = None
+    """Its estimated error; None until it was verified."""
 
 
 def integrate_first_order(units: int, settings: IntegrationSettings) -> Asks[tuple[FirstOrder, int]]:
@@ -67,6 +86,10 @@ def integrate_first_order(units: int, settings: IntegrationSettings) -> Asks[tup
 
 MOST_PLACEMENTS = 3
 """Times that nodes are placed: again only after the first-order samples were refined."""
+LEAST_INTERVALS = 4
+"""Intervals of the smallest matrix that a time limit leaves: a nested rule of half of them still shows a change."""
+RESERVED = 0.9
+"""The share of the time left that the first matrix may take, so that some remains for its verification."""
 
 
 class AdaptiveIntegration:
@@ -81,26 +104,42 @@ class AdaptiveIntegration:
         self.choice = NodeChoice(self.phase, settings.tolerance, settings.max_nodes, nested=not probing)
         rng = np.random.default_rng(settings.seed)
         self.verification = Verification(self.phase, self.log, settings.tolerance, rng, probing)
+        self.complete: Complete | None = None
+        """The last complete matrix."""
+        self.fewest = LEAST_INTERVALS + 1
+        """Nodes of the smallest first matrix, for what is said where not even that fits."""
 
     def steps(self) -> Asks[Integral]:
-        """The integration; it ends when the tolerance is met or the nodes are spent."""
+        """The integration; it ends when the tolerance is met, the nodes are spent, or it is stopped.
+
+        Raises `TimeLimitError` where it is stopped before there is a matrix.
+        """
+        try:
+            return (yield from self._steps())
+        except Stopped:
+            if self.complete is not None:
+                return self._stopped(self.complete)
+            assert self.settings.pace is not None  # noqa: S101  (who stops an integration gives it a pace)
+            raise self.settings.pace.too_short(self.fewest, self.log.units) from None
+
+    def _steps(self) -> Asks[Integral]:
         first = yield from self.phase.integrate(self.settings.tolerance / FIRST_ORDER_SHARE, placing=True)
-        rule, intervals = self.choice.choose(first)
+        rule, intervals, hessians = yield from self._first_hessians(*self.choice.choose(first))
         t, w = rule.nodes(intervals)
-        hessians = yield from self.log.hessian(t)
         if not np.isfinite(hessians).all():  # at an end of the path: only rules with interior nodes remain
             self.choice = replace(self.choice, ends=False)
-            rule, intervals = self.choice.choose(first)
+            rule, intervals, hessians = yield from self._first_hessians(*self.choice.choose(first))
             t, w = rule.nodes(intervals)
-            hessians = yield from self.log.hessian(t)
         placed, placements = first.intervals, 1
         while True:
             matrix = np.tensordot(w, hessians, axes=1)
+            self.complete = Complete(first, rule, intervals, hessians, matrix)
             scale = largest(matrix, first)
             judged = first.error <= RESOLVED * scale or first.intervals >= MAX_FIRST_INTERVALS
             if judged:
                 finer = refinement(rule, intervals, t)
                 first, error = yield from self.verification.judge(first, rule, intervals, hessians, matrix, finer)
+                self.complete = Complete(first, rule, intervals, hessians, matrix, error)
                 converged = self.verification.within(error + first.error, matrix, first)
                 if converged or self.log.nodes + int(finer.new.sum()) > self.settings.max_nodes:
                     return self.outcome(first, rule.name, total(matrix, first), error, converged=converged)
@@ -117,6 +156,43 @@ class AdaptiveIntegration:
             if judged:
                 hessians = merged(hessians, (yield from self.log.hessian(finer.t[finer.new])), finer)
                 t, w, intervals = finer.t, finer.w, 2 * intervals
+
+    def _first_hessians(self, rule: Rule, intervals: int) -> Asks[tuple[Rule, int, Array]]:
+        """The Hessians of the chosen rule, or, where the time is limited, of as many of its intervals as fit.
+
+        The node in the middle belongs to all of them and is evaluated first, so that the cost is known.
+        """
+        pace = self.settings.pace
+        if pace is None or pace.limit.seconds is None:
+            return rule, intervals, (yield from self.log.hessian(rule.nodes(intervals)[0]))
+        least = rule.nodes(LEAST_INTERVALS)[0]
+        self.fewest = len(least)
+        middle = yield from self.log.hessian(least[len(least) // 2 : len(least) // 2 + 1])
+        fitting = [n for n in (*self.phase.plan.ladder, 6) if n < intervals and n % 2 == 0]
+        for some in (intervals, *sorted(fitting, reverse=True), LEAST_INTERVALS):
+            t = rule.nodes(some)[0]
+            if len(t) - 1 <= RESERVED * pace.hessians(self.log.units):
+                break
+        half = len(t) // 2
+        rest = yield from self.log.hessian(np.delete(t, half))
+        return rule, some, np.concatenate([rest[:half], middle, rest[half:]])
+
+    def _stopped(self, complete: Complete) -> Integral:
+        """The outcome of an integration that is stopped with this matrix.
+
+        A matrix that was not verified is held to all of what the last doubling of its nodes changed.
+        """
+        first, matrix, error = complete.first, complete.matrix, complete.error
+        trusted = error is not None or complete.intervals >= self.phase.plan.nested_from
+        if error is None:
+            rule, intervals = complete.rule, complete.intervals
+            sharper = _at_once(self.phase.sharpened(first, rule, intervals, largest(matrix, first), 0.99 * first.error))
+            first = first if sharper is None else sharper
+            coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(complete.hessians), axes=1)
+            error = max(float(np.abs(matrix - coarse).max()), row_gap(matrix, first))
+        converged = trusted and self.verification.within(error + first.error, matrix, first)
+        outcome = self.outcome(first, complete.rule.name, total(matrix, first), error, converged=converged)
+        return replace(outcome, stopped=True)
 
     def _affords(self, rule: Rule, intervals: int) -> bool:
         return self.log.nodes + len(rule.nodes(intervals)[0]) <= self.settings.max_nodes
@@ -142,6 +218,15 @@ class AdaptiveIntegration:
             value=value[order],
             curvature=curvature[order],
         )
+
+
+def _at_once(asks: Asks[T]) -> T | None:
+    """The result of a part of an integration that needs no evaluation; None where it requests one."""
+    try:
+        next(asks)
+    except StopIteration as end:
+        return cast("T", end.value)
+    return None
 
 
 def refinement(rule: Rule, intervals: int, t: Array) -> Refinement:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 import torch
 
+from ihcli.attribution.cost import hessian_cost
 from ihcli.attribution.evaluation import Engine
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine
@@ -13,10 +14,6 @@ TYPICAL_NODES = {False: {0.1: 15, 0.01: 27, 0.001: 47}, True: {0.1: 9, 0.01: 11,
 """Median full Hessians a text of the bundled model at a tolerance: for paths of embeddings by
 `outputs/benchmarks/study.jsonl`, for smooth paths (value zeroing) on its texts of 1 to 13 words."""
 TYPICAL_GRADIENTS = {False: 73, True: 13}
-ROW_COST = {"reverse": 1.6, "forward": 0.55}
-"""Gradients of the same batch that one row costs."""
-PAIRS = {"reverse": 0.0, "forward": 1 / 210_000}
-"""What sums over pairs of units add to that for each unit and position: 0.3 at 270 positions, 1.1 at 510."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,8 +48,8 @@ def estimate(
     started = time.perf_counter()
     reverse.evaluate(path, t, order=1)
     gradient = (time.perf_counter() - started) / batch
-    row = ROW_COST[engine.name] + PAIRS[engine.name] * path.units * path.groups.numel()
-    gradients = TYPICAL_GRADIENTS[smooth] + nodes * (1 + row * path.units)  # most texts need no probes
+    hessian = hessian_cost(engine.name, path.units, path.groups.numel())
+    gradients = TYPICAL_GRADIENTS[smooth] + nodes * hessian  # most texts need no probes
     at_once = engine.nodes_at_once(path, order=2)
     rows = footprint.rows_second_order(path.units)
     return Estimate(

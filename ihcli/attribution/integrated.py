@@ -16,7 +16,8 @@ from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine, differentiable
 from ihcli.attribution.sampling import ANY_FUNCTION, SamplingPlan
 from ihcli.attribution.screening import LEAST_UNITS, Screening
-from ihcli.errors import NonFiniteError, UsageError
+from ihcli.attribution.time_limit import Pace, TimeLimit
+from ihcli.errors import IhError, NonFiniteError, TimeLimitError, UsageError
 from ihcli.results import Certificate, PathProfile, Quadrature, frozen_array
 
 Array = NDArray[np.float64]
@@ -70,6 +71,8 @@ class Interactions:
     """f and the size of H along the path (of the first baseline)."""
     ih_spread: Array | None = None
     """Standard deviation of each entry over several baselines (U, U)."""
+    stopped: bool = False
+    """Whether a time limit ended it before it met the tolerance or spent its nodes."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,7 +153,7 @@ def integrated_gradients(
     engine = ReverseEngine(f, memory)
     engine.footprint(path)
     (outcome,) = run([Integration(integrate_first_order(path.units, settings), path)], engine)
-    if isinstance(outcome, NonFiniteError):
+    if isinstance(outcome, IhError):
         raise outcome
     first, gradients = outcome
     f_input, f_baseline = float(first.samples.value[-1]), float(first.samples.value[0])
@@ -229,17 +232,22 @@ def integrated_hessians(
         engine = ReverseEngine(f, memory)
         engine.footprint(paths[0])
     (outcome,) = integrate_paths([paths], engine, options, progress)
-    if isinstance(outcome, NonFiniteError):
+    if isinstance(outcome, IhError):
         raise outcome
     return outcome
 
 
 def integrate_paths(
-    tasks: Sequence[Sequence[Path]], engine: Engine, options: Options, progress: Progress | None = None
-) -> list[Interactions | NonFiniteError]:
+    tasks: Sequence[Sequence[Path]],
+    engine: Engine,
+    options: Options,
+    progress: Progress | None = None,
+    limit: TimeLimit | None = None,
+) -> list[Interactions | NonFiniteError | TimeLimitError]:
     """The interactions of each task, the mean over its paths (one a baseline); all paths have one shape.
 
-    Raises `UsageError` for options, `DeviceError`; NaN on a path is the outcome of its task alone.
+    All of them share the time of `limit`.  Raises `UsageError` for options, `DeviceError`; NaN on a path, or a time
+    that does not suffice for a first matrix, is the outcome of its task alone.
     """
     if not tasks:
         return []
@@ -248,11 +256,19 @@ def integrate_paths(
     form = FORMULATIONS[options.formulation]
     integrations: list[Integration[Integral]] = []
     screened: list[bool] = []
+    positions = tasks[0][0].groups.numel()
+    pace = Pace(limit or TimeLimit(), engine.name, positions, sum(len(paths) for paths in tasks))
     for paths in tasks:
         options.require_top(len(paths))
         for index, path in enumerate(paths):
             settings = IntegrationSettings(
-                form, options.tolerance, options.max_nodes, options.seed + index, options.plan, dtype == torch.float64
+                form,
+                options.tolerance,
+                options.max_nodes,
+                options.seed + index,
+                options.plan,
+                dtype == torch.float64,
+                pace,
             )
             screened.append(options.top is not None and path.units > LEAST_UNITS)
             steps = (
@@ -265,13 +281,13 @@ def integrate_paths(
                 path.start, path.delta, path.groups, path.units, path.parameters, left
             )  # fmt: skip
             integrations.append(Integration(steps.steps(), own))
-    finished: list[Integral | NonFiniteError] = run(integrations, engine, progress)
+    finished = run(integrations, engine, progress, pace)
     outcomes = iter(finished)
-    results: list[Interactions | NonFiniteError] = []
+    results: list[Interactions | NonFiniteError | TimeLimitError] = []
     for paths in tasks:
         integrals = [next(outcomes) for _ in paths]
-        error = next((one for one in integrals if isinstance(one, NonFiniteError)), None)
-        good = [one for one in integrals if not isinstance(one, NonFiniteError)]
+        error = next((one for one in integrals if isinstance(one, NonFiniteError | TimeLimitError)), None)
+        good = [one for one in integrals if isinstance(one, Integral)]
         name = "reverse" if form.ones_left or screened[len(results)] else engine.name
         results.append(_combined(good, form, options.tolerance, name, dtype) if error is None else error)
     return results
@@ -317,6 +333,7 @@ def _combined(
         ),
         path=PathProfile(frozen_array(first.t), frozen_array(first.value), frozen_array(first.curvature)),
         ih_spread=frozen_array(np.std([i.matrix for i in integrals], axis=0)) if len(integrals) > 1 else None,
+        stopped=any(i.stopped for i in integrals),
     )
 
 

@@ -13,7 +13,8 @@ import torch
 
 from ihcli.attribution.evaluation import Array, Asks, Engine, Evaluations, Progress, Request, T, joined
 from ihcli.attribution.path import NodeBatch, Path
-from ihcli.errors import NonFiniteError
+from ihcli.attribution.time_limit import Pace, Stopped, TimeLimit
+from ihcli.errors import NonFiniteError, TimeLimitError
 from ihcli.runtime.malloc import release_free_memory
 
 
@@ -24,7 +25,7 @@ class Integration(Generic[T]):
     steps: Asks[T]
     path: Path
     request: Request | None = None
-    outcome: T | NonFiniteError | None = field(default=None)
+    outcome: T | NonFiniteError | TimeLimitError | None = field(default=None)
 
     def advance(self, evaluations: Evaluations | None) -> None:
         """Send what was requested, and note what is requested next."""
@@ -43,16 +44,34 @@ class Integration(Generic[T]):
         else:
             self.advance(evaluations)
 
+    def stop(self) -> None:
+        """Leave the request unanswered: the integration ends with what it has, or with its `TimeLimitError`."""
+        try:
+            self.request = self.steps.throw(Stopped())
+        except StopIteration as stop:
+            self.request, self.outcome = None, stop.value
+        except TimeLimitError as error:
+            self.request, self.outcome = None, error
+
 
 def run(
-    integrations: Sequence[Integration[T]], engine: Engine, progress: Progress | None = None
-) -> list[T | NonFiniteError]:
-    """Run integrations to their ends; one that meets NaN ends with its `NonFiniteError`, the others go on."""
+    integrations: Sequence[Integration[T]], engine: Engine, progress: Progress | None = None, pace: Pace | None = None
+) -> list[T | NonFiniteError | TimeLimitError]:
+    """Run integrations to their ends; one that meets NaN ends with its `NonFiniteError`, the others go on.
+
+    What `pace` finds too long for the time that is left is not begun: the integrations that asked for it are stopped.
+    """
+    pace = pace or Pace(TimeLimit(), engine.name)
     for integration in integrations:
         integration.advance(None)
     while waiting := [one for one in integrations if one.request is not None]:
         phase = min(_phase(one) for one in waiting)
-        _answer([one for one in waiting if _phase(one) == phase], engine, progress)
+        together = [one for one in waiting if _phase(one) == phase]
+        try:
+            _answer(together, engine, progress, pace)
+        except Stopped:
+            for one in together:
+                one.stop()
     return [one.outcome for one in integrations if one.outcome is not None]
 
 
@@ -63,7 +82,7 @@ def _phase(integration: Integration[T]) -> tuple[int, bool]:
     return request.order, request.vectors is not None
 
 
-def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Progress | None) -> None:
+def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Progress | None, pace: Pace) -> None:
     """Evaluate the requests of one phase together, and send each integration its own."""
     requests = [one.request for one in integrations if one.request is not None]
     paths = [one.path for one in integrations]
@@ -74,6 +93,7 @@ def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Pr
         Request(np.concatenate([r.t for r in requests]), requests[0].order, _padded(requests, path.units)),
         engine,
         progress,
+        pace,
     )
     start = 0
     for integration, request, count in zip(integrations, requests, counts, strict=True):
@@ -83,8 +103,14 @@ def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Pr
         start += count
 
 
-def evaluate(path: Path, request: Request, engine: Engine, progress: Progress | None = None) -> Evaluations:
-    """Answer one request in chunks that fit the memory; `vectors` may be (K, U) or (K, B, U)."""
+def evaluate(
+    path: Path, request: Request, engine: Engine, progress: Progress | None = None, pace: Pace | None = None
+) -> Evaluations:
+    """Answer one request in chunks that fit the memory; `vectors` may be (K, U) or (K, B, U).
+
+    Raises `Stopped` before a chunk after which the rest would not fit the time that is left.
+    """
+    pace = pace or Pace(TimeLimit(), engine.name)
     t = torch.as_tensor(request.t, dtype=path.delta.dtype, device=path.delta.device)
     vectors = None if request.vectors is None else torch.as_tensor(request.vectors).to(path.delta)
     size = engine.nodes_at_once(path, request.order, None if vectors is None else len(vectors))
@@ -93,8 +119,11 @@ def evaluate(path: Path, request: Request, engine: Engine, progress: Progress | 
     parts: list[Evaluations] = []
     for start in range(0, len(t), size):
         nodes = slice(start, start + size)
+        pace.require(request, path.units, len(t) - start)
+        begun = pace.limit.clock()
         some = vectors if vectors is None or vectors.dim() == 2 else vectors[:, nodes]  # noqa: PLR2004
         parts.append(engine.evaluate(path.chosen(nodes), t[nodes], request.order, some))
+        pace.note(request, path.units, len(t[nodes]), pace.limit.clock() - begun)
         if progress is not None:
             progress(request.phase, min(start + size, len(t)), len(t))
     return joined(parts)

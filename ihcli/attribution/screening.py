@@ -11,7 +11,7 @@ row spread over many units follows it (central limit), and a row that rests on f
 together break it with a probability of about CONFIDENCE.
 """
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from statistics import NormalDist
 
 import numpy as np
@@ -19,6 +19,7 @@ import numpy as np
 from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, IntegrationSettings, merged, refinement
 from ihcli.attribution.evaluation import Array, Asks
 from ihcli.attribution.first_order import FirstOrder
+from ihcli.attribution.time_limit import Stopped
 from ihcli.attribution.verification import FIRST_ORDER_SHARE
 from ihcli.quadrature.rules import Rule
 
@@ -46,6 +47,16 @@ def norm_bound(variance: Array, probes: int, rows: int) -> Array:
     return np.asarray(np.sqrt(variance * freedom / quantile))
 
 
+@dataclass(frozen=True, slots=True)
+class _Found:
+    """What an integration that is stopped ends with: rows, and the error that the probes showed at their nodes."""
+
+    first: FirstOrder
+    rule: Rule
+    error: float
+    matrix: Array | None
+
+
 class Screening(AdaptiveIntegration):
     """One integration of probes and chosen rows; rows that the strongest pairs cannot touch are NaN."""
 
@@ -54,8 +65,9 @@ class Screening(AdaptiveIntegration):
         super().__init__(units, settings)
         self.units, self.top = units, top
         self.rng = np.random.default_rng(settings.seed)
+        self._found: _Found | None = None
 
-    def steps(self) -> Asks[Integral]:
+    def _steps(self) -> Asks[Integral]:
         """First order, nodes, probes, their verification, rows until the rule stops; halve the step where needed."""
         first = yield from self.phase.integrate(self.settings.tolerance / FIRST_ORDER_SHARE, placing=True)
         rule, intervals = self.choice.choose(first)
@@ -73,6 +85,7 @@ class Screening(AdaptiveIntegration):
                 finer.w[~finer.new], probed[:, :VERIFIED], axes=1
             )
             error = float(np.abs(refined - now).max()) / (1 - rule.slowest)
+            self._found = _Found(first, rule, error, None if self._found is None else self._found.matrix)
             scale, exact = yield from self._rows(first, t, w, np.tensordot(w, probed, axes=1), signs, rows, exact)
             first = yield from self.verification.sharpened(first, rule, intervals, scale)
             matrix = self._matrix(np.tensordot(w, exact, axes=1), rows, first)
@@ -101,6 +114,8 @@ class Screening(AdaptiveIntegration):
             rest = np.setdiff1d(np.arange(self.units), rows)
             matrix = self._matrix(known, rows, first)
             scale = float(np.nanmax(np.abs(matrix), initial=0.0))
+            if rows and self._found is not None:
+                self._found = replace(self._found, matrix=matrix)
             if len(rest) == 0:
                 return scale, exact
             residual = screened[:, rest] - signs[:, rows] @ known[:, rest]  # (P, rest): unknown among unknown
@@ -125,6 +140,18 @@ class Screening(AdaptiveIntegration):
         matrix[rows] = known
         matrix[rows, rows] += first.diagonal[rows]
         return matrix
+
+    def steps(self) -> Asks[Integral]:
+        """The integration; stopped, it ends with the rows that it has, which may lack some of the strongest pairs."""
+        try:
+            return (yield from self._steps())
+        except Stopped:
+            found = self._found
+            if found is None or found.matrix is None:
+                assert self.settings.pace is not None  # noqa: S101  (who stops an integration gives it a pace)
+                raise self.settings.pace.too_short_for_rows(self.units) from None
+            integral = self._integral(found.first, found.rule, found.matrix, found.error, converged=False)
+            return replace(integral, stopped=True)
 
     def _integral(self, first: FirstOrder, rule: Rule, matrix: Array, error: float, *, converged: bool) -> Integral:
         integral = self.outcome(first, rule.name, matrix, error, converged=converged)

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ihcli.cli.interruption import stopping
 from ihcli.cli.settings import Settings, configured
 from ihcli.cli.texts import checked, names_a_file, read_text
 from ihcli.errors import ExitCode, UsageError
@@ -57,7 +58,8 @@ def explain(
         if dry_run:
             estimate = explainer.estimate(words, text_pair=pair)
         else:
-            explanation = explainer.explain(words, text_pair=pair, progress=progress)
+            with stopping(explainer.time_limit(), to) as limit:
+                explanation = explainer.explain(words, text_pair=pair, progress=progress, limit=limit)
     if dry_run:
         typer.echo(estimate)
         return
@@ -101,9 +103,15 @@ def _unconverged(explanation: "Explanation", config: "RunConfig") -> str:
     return (
         f"not converged: row gap {certificate.row_gap:.3g}, quadrature error {certificate.quadrature_error:.3g} "
         f"and the error of the attributions are not all within the tolerance {certificate.tolerance:g} of the largest "
-        f"entry after {explanation.quadrature.nodes} Hessians. Raise --max-nodes (now {config.attribution.max_nodes}) "
-        "or --tolerance, or compute with --dtype float64."
+        f"entry after {explanation.quadrature.nodes} Hessians. Raise {_bound(config)} or --tolerance, or compute with "
+        "--dtype float64."
     )
+
+
+def _bound(config: "RunConfig") -> str:
+    """What may have ended the integration."""
+    nodes, seconds = config.attribution.max_nodes, config.attribution.max_seconds
+    return f"--max-nodes (now {nodes})" + ("" if seconds is None else f", --max-seconds (now {seconds:g})")
 
 
 def _note(message: str) -> None:

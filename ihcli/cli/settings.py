@@ -99,6 +99,13 @@ FLAGS = {
     "max_nodes": Flag(
         "attribution.max_nodes", int, ("--max-nodes",), "most Hessians for one text and baseline (default: 512)", "N"
     ),
+    "max_seconds": Flag(
+        "attribution.max_seconds",
+        float,
+        ("--max-seconds",),
+        "most seconds for one text once the model is loaded; then the best matrix so far, with its error",
+        "N",
+    ),
     "engine": Flag(
         "attribution.engine", Literal["auto", "forward", "reverse"], ("--engine",), "how second derivatives are taken"
     ),

@@ -22,6 +22,7 @@ _WITHOUT_EFFECT = {
     "model.trust_remote_code",
     "attribution.tolerance",
     "attribution.max_nodes",
+    "attribution.max_seconds",
     "attribution.engine",
     "attribution.seed",
     "attribution.evaluations",

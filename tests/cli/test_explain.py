@@ -12,6 +12,7 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from ihcli import errors
+from ihcli.attribution.time_limit import TimeLimit
 from ihcli.cli.app import app
 from ihcli.config import RunConfig
 from ihcli.output import slug
@@ -43,7 +44,11 @@ class Stand:
         self.config = config
         return self
 
-    def explain(self, text: str, text_pair: str | None = None, progress: Any = None) -> Explanation:
+    def time_limit(self) -> TimeLimit:
+        return TimeLimit(self.config.attribution.max_seconds)
+
+    def explain(self, text: str, text_pair: str | None = None, progress: Any = None, limit: Any = None) -> Explanation:
+        assert limit.seconds == self.config.attribution.max_seconds
         self.asked.append((self.config, text, text_pair))
         progress("nodes", 1, None)
         if self.failure is not None:
@@ -358,6 +363,7 @@ def test_trying_to_write_leaves_no_trace(ask: Ask, stand: Stand, tmp_path: Path)
         (["--formulation", "article-code"], "attribution.formulation", "article-code"),
         (["--top", "5"], "attribution.top", 5),
         (["--max-nodes", "9"], "attribution.max_nodes", 9),
+        (["--max-seconds", "9"], "attribution.max_seconds", 9.0),
         (["--engine", "reverse"], "attribution.engine", "reverse"),
         (["--seed", "3"], "attribution.seed", 3),
         (["--truncate"], "text.truncation", True),

@@ -27,7 +27,7 @@ NOTABLE = 0.1
 EXACT_UNITS = 5
 """Up to so many units all coalitions are evaluated."""
 SAMPLED = 32
-"""Coalitions of uniform size evaluated for more units."""
+"""Coalitions of uniform size evaluated for more units, or two of each size and its complement where that is more."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +59,7 @@ def check_by_removal(explanation: Explanation, game: DeletionGame) -> Removal:
     strong = _strong(explanation)
     effects = _effects(counted, units, strong)
     exact = units <= EXACT_UNITS
-    count = 2**units if exact else SAMPLED
+    count = coalitions(units)
     shown = [(own, effect) for own, effect in zip(strong, effects, strict=True)][:PAIRS]
     pairs = tuple(_shown(explanation, game, counted, own, effect) for own, effect in shown)
     r_squared = r_attributions = correlation = None
@@ -83,6 +83,11 @@ def check_by_removal(explanation: Explanation, game: DeletionGame) -> Removal:
         exact=exact,
         evaluations=counted.evaluations,
     )
+
+
+def coalitions(units: int) -> int:
+    """How many coalitions of so many units the check evaluates."""
+    return 2**units if units <= EXACT_UNITS else max(SAMPLED, 2 * (units // 2 + 1))
 
 
 def _strong(explanation: Explanation) -> list[_Strong]:

@@ -10,7 +10,8 @@ from typer.testing import CliRunner
 from ihcli.cli.app import app
 from ihcli.errors import UsageError
 from ihcli.pipeline import Explainer
-from ihcli.removal_check import _correlation, _sentence
+from ihcli.removal.stratified import uniform_sizes
+from ihcli.removal_check import _correlation, _sentence, coalitions
 from ihcli.results import Explanation
 from ihcli.sources import SourceName, compare, sources_of
 
@@ -165,3 +166,9 @@ def test_a_matrix_worse_than_the_mean_is_not_said_to_explain_nothing(
     explanation: Explanation, r_squared: float | None, said: str
 ) -> None:
     assert _sentence(explanation, (), 0, 0, r_squared) == said
+
+
+@pytest.mark.parametrize("units", [1, 5, 6, 31, 32, 33, 72, 400])
+def test_the_check_draws_coalitions_of_every_size_of_a_text_of_any_length(units: int) -> None:
+    drawn = uniform_sizes(units, coalitions(units)).coalitions
+    assert {int(row.sum()) for row in drawn} == set(range(units + 1))

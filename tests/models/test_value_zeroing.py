@@ -13,7 +13,14 @@ from presences import presence_of
 from tokenizers import Tokenizer, models, pre_tokenizers
 from torch import Tensor, nn
 from torch.nn import functional
-from transformers import GPT2Config, GPT2ForSequenceClassification, PreTrainedTokenizerFast
+from transformers import (
+    AttentionInterface,
+    AttentionMaskInterface,
+    GPT2Config,
+    GPT2ForSequenceClassification,
+    PreTrainedTokenizerFast,
+)
+from transformers.masking_utils import eager_mask
 
 from ihcli.attribution.reverse import ReverseEngine
 from ihcli.config import BaselineSection, ModelSection, TargetSection, UnitsSection
@@ -21,6 +28,7 @@ from ihcli.errors import BaselineError
 from ihcli.models import LoadedClassifier, Presence
 from ihcli.models.attention import ExplicitAttention
 from ihcli.models.loading import assemble
+from ihcli.models.value_zeroing import EPSILON
 from ihcli.pipeline import Explainer
 from ihcli.text_games import CornerGame
 
@@ -69,11 +77,47 @@ def test_the_switches_scale_what_the_value_projections_return(name: str, project
     path, score = presence.paths[0], made.score(one, made.target(TargetSection(), made.predict(one)))
     embeddings = made.embed(one).expand(len(switches), -1, -1)
     with torch.no_grad():
-        found = presence.score(switches, *path.parameters_at(len(switches)))
+        found = dataclasses.replace(presence.score, epsilon=1.0)(switches, *path.parameters_at(len(switches)))
         with scaled(made.model, projection, switches):
             expected = score(embeddings)
     assert torch.allclose(found, expected, atol=1e-6, rtol=1e-5)
     assert found.std() > 1e-6  # the switches do something
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("name", ["BERT", "RoBERTa", "Llama", "Qwen2"])
+@pytest.mark.parametrize("share", [EPSILON, 0.2])
+def test_the_weights_of_present_words_are_renormalised_in_part(name: str, share: float) -> None:
+    """Against an attention function of our own in transformers' registry: Σ w s v / (ε + (1 - ε) Σ w s)."""
+    made, one, presence = made_of(name)
+    switches = random_switches(one)
+
+    def attention(_module, query, key, value, mask, scaling=None, **_):
+        groups = query.shape[1] // key.shape[1]
+        key, value = key.repeat_interleave(groups, 1), value.repeat_interleave(groups, 1)
+        scores = query @ key.transpose(2, 3) * (scaling or query.shape[-1] ** -0.5)
+        if mask is not None:
+            scores = scores + mask[..., : key.shape[2]]
+        present = torch.softmax(scores, -1) * switches[:, None, None, :]
+        total = share + (1 - share) * present.sum(-1, keepdim=True)
+        return (present @ value / total).transpose(1, 2).contiguous(), None
+
+    AttentionInterface.register("renormalised_in_part", attention)
+    AttentionMaskInterface.register("renormalised_in_part", eager_mask)
+    path, score = presence.paths[0], made.score(one, made.target(TargetSection(), made.predict(one)))
+    embeddings = made.embed(one).expand(len(switches), -1, -1)
+    if len(path.parameters_at(1)) > 1:  # the position that the head reads
+        embeddings = embeddings - (1 - switches).unsqueeze(-1) * path.parameters_at(len(switches))[1]
+    with torch.no_grad():
+        found = dataclasses.replace(presence.score, epsilon=share)(switches, *path.parameters_at(len(switches)))
+        before = made.model.config._attn_implementation
+        made.model.config._attn_implementation = "renormalised_in_part"
+        try:
+            expected = score(embeddings)
+        finally:
+            made.model.config._attn_implementation = before
+    assert torch.allclose(found, expected, atol=1e-6, rtol=1e-5)
+    assert found.std() > 1e-6
 
 
 def state_of(model: nn.Module) -> dict[str, Any]:

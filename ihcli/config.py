@@ -159,8 +159,10 @@ class BaselineSection(_Section):
 class UnitsSection(_Section):
     """What the rows of the matrix are."""
 
-    kind: Literal["token", "word", "sentence", "spans"] = Field(
-        "word", description="what a row stands for: token, word, sentence, spans"
+    kind: Literal["token", "word", "sentence", "auto", "spans"] = Field(
+        "word",
+        description="what a row stands for: token, word, sentence, spans; auto: in a text of over 64 words, words of "
+        "the sentences that matter and each other sentence",
     )
     spans: _Name | None = Field(
         None, description="the file of kind `spans`: a line `start end`, or JSON [[start, end]]"

@@ -13,7 +13,7 @@ import numpy as np
 import torch
 import transformers
 
-from ihcli import __version__, text_games
+from ihcli import __version__, mixed_units, text_games
 from ihcli.attribution.estimate import Estimate, estimate
 from ihcli.attribution.evaluation import Engine, Progress
 from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine
@@ -21,10 +21,11 @@ from ihcli.attribution.integrated import Interactions, Options, check_tolerance,
 from ihcli.attribution.reverse import ReverseEngine, differentiable
 from ihcli.attribution.time_limit import TimeLimit
 from ihcli.baseline_choice import marked, with_other
-from ihcli.config import BaselineSection, RunConfig, load, parse_size
+from ihcli.config import BaselineSection, RunConfig, UnitsSection, load, parse_size
 from ihcli.errors import BaselineError, IhError, InputError, ModelError, UsageError
 from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
 from ihcli.models.deletion import DeletionGame
+from ihcli.models.units import Place
 from ihcli.removal_check import check_by_removal
 from ihcli.results import Environment, Explanation, PathProfile, Prediction, Surrogate, Target
 from ihcli.runtime.memory import memory_limit
@@ -91,10 +92,15 @@ class Explainer:
         return other
 
     @differentiable
-    def prepare(self, text: str, text_pair: str | None = None) -> PreparedText:
-        """Everything but the integral; raises `InputError`, `TargetError`, `BaselineError`, `PreflightError`."""
+    def prepare(self, text: str, text_pair: str | None = None, opened: Sequence[Place] | None = None) -> PreparedText:
+        """Everything but the integral; raises `InputError`, `TargetError`, `BaselineError`, `PreflightError`.
+
+        Where sentences are `opened`, their words are units, and each other sentence is one.
+        """
         config, classifier = self.config, self.classifier
-        encoded = classifier.encode(text, text_pair, units=config.units, truncation=config.text.truncation)
+        encoded = classifier.encode(
+            text, text_pair, units=config.units, truncation=config.text.truncation, opened=opened
+        )
         game = text_games.is_game(config)
         baseline = _baseline(config)
         kind = text_games.kind_of(config) if game else baseline.kind
@@ -137,7 +143,7 @@ class Explainer:
         shared: dict[Any, list[tuple[int, PreparedText]]] = {}
         for place, (text, text_pair) in enumerate(texts):
             try:
-                prepared = self.prepare(text, text_pair)
+                prepared = self.prepare(text, text_pair, self._opened(text, text_pair, progress, limit))
                 if text_games.is_game(self.config):
                     outcomes[place] = self._by_game(prepared)
                     continue
@@ -159,6 +165,25 @@ class Explainer:
                 outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result, limit)
         found = [outcomes[place] for place in range(len(texts))]
         return self._with_others(texts, found) if self.config.baseline.others else found
+
+    def _opened(
+        self, text: str, text_pair: str | None, progress: Progress | None, limit: TimeLimit
+    ) -> Sequence[Place] | None:
+        """The sentences of a long text whose words are units of their own; None for other texts and settings."""
+        settings = self.config
+        if settings.units.kind != "auto":
+            return None
+        encoded = self.classifier.encode(text, text_pair, units=settings.units, truncation=settings.text.truncation)
+        if not mixed_units.is_long(encoded):
+            return None
+        tolerance = max(settings.attribution.tolerance, mixed_units.SENTENCE_TOLERANCE)
+        own = self.variant(attribution={"removal": False, "top": None, "tolerance": tolerance})
+        changes = {
+            "units": UnitsSection(kind="sentence"),
+            "baseline": settings.baseline.model_copy(update={"others": ()}),
+        }
+        own.config = own.config.model_copy(update=changes)
+        return mixed_units.opened(own.explain(text, text_pair, progress=progress, limit=limit))
 
     def _with_others(
         self, texts: Sequence[tuple[str, str | None]], found: Sequence[Explanation | IhError]
@@ -310,6 +335,8 @@ class Explainer:
         found = _warnings(explanation, surrogate, truncated=encoded.truncated)
         if integral is not None and integral.stopped:
             found.insert(0, _stopped(explanation))
+        if self.config.units.kind == "auto" and (note := mixed_units.closed_note(explanation)) is not None:
+            found.append(note)
         in_time = limit is None or limit.left > 0
         if self.config.attribution.removal and not in_time:
             found.append("The check by removal was left out: the time was over.")

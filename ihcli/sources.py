@@ -104,6 +104,9 @@ def explainer_of(explainer: Explainer, source: SourceName, *, removal: bool = Fa
 
 def compare(explainer: Explainer, text: str, text_pair: str | None, sources: Sequence[SourceName]) -> list[Compared]:
     """Explain one text by several sources; the label that the first explains is explained by all."""
+    if explainer.config.units.kind == "auto":
+        message = "units is auto, and methods are compared on the same units. Use word or sentence."
+        raise UsageError(message)
     results: list[Compared] = []
     judged: tuple[CountedGame, Target] | None = None
     for source in sources:

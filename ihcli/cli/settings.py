@@ -73,7 +73,11 @@ FLAGS = {
         "baseline.file", str, ("--baseline-file",), "a set of baselines, a text a line; the result is the mean", "FILE"
     ),
     "units": Flag(
-        "units.kind", Literal["token", "word", "sentence"], ("--units",), "what a row stands for (default: word)"
+        "units.kind",
+        Literal["token", "word", "sentence", "auto"],
+        ("--units",),
+        "what a row stands for (default: word); auto: in a text of over 64 words, words of the sentences that matter "
+        "and each other sentence as one",
     ),
     "spans": Flag("units.spans", str, ("--spans",), "rows from a file: a line `start end`, or JSON", "FILE"),
     "tolerance": Flag(

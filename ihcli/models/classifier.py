@@ -1,5 +1,6 @@
 """A loaded classifier: from text to everything that an explanation needs of the model."""
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
@@ -15,6 +16,7 @@ from ihcli.models.discontinuities import Choices
 from ihcli.models.encoding import EncodedText
 from ihcli.models.presence import Presence, of_embeddings, of_values, smoothed
 from ihcli.models.score import Score
+from ihcli.models.units import Place
 from ihcli.results import ModelInfo, Prediction, Target
 
 ProblemType = Literal["single_label", "multi_label", "regression"]
@@ -45,12 +47,19 @@ class LoadedClassifier:
     """How value zeroing enters the model, once it is known."""
 
     def encode(
-        self, text: str, text_pair: str | None = None, *, units: UnitsSection, truncation: bool = False
+        self,
+        text: str,
+        text_pair: str | None = None,
+        *,
+        units: UnitsSection,
+        truncation: bool = False,
+        opened: Collection[Place] | None = None,
     ) -> EncodedText:
         """Tokenize a text and group its tokens into units; raises `InputError`, `TextTooLongError`, `ModelError`."""
         encoded = encoding.encode(
             self.tokenizer, text, text_pair, units,
             limit=self.max_tokens, accepted=self.adapter.accepted, truncation=truncation, device=self.device,
+            opened=opened,
         )  # fmt: skip
         self.adapter.require_known(encoded.input_ids)
         encoding.require_token_types(encoded, self.model)

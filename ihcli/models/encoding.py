@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from ihcli.config import UnitsSection
 from ihcli.errors import InputError, ModelError, TextTooLongError
-from ihcli.models.units import Span, group, require_spans
+from ihcli.models.units import Place, Span, group, require_spans
 from ihcli.models.word_breaks import missing_dictionary
 from ihcli.results import Unit
 
@@ -55,10 +55,12 @@ def encode(
     accepted: Collection[str],
     truncation: bool = False,
     device: torch.device | str = "cpu",
+    opened: Collection[Place] | None = None,
 ) -> EncodedText:
     """Tokenize without padding and group the tokens into units.
 
-    `limit` is the most tokens the model reads, `accepted` the names of inputs it takes.  Raises `InputError` for a
+    `limit` is the most tokens the model reads, `accepted` the names of inputs it takes, `opened` the sentences
+    to divide into words where the others are units.  Raises `InputError` for a
     blank text, one that tokenizes to nothing, one that spells out a special token or a pair that the tokenizer cannot
     mark, and `TextTooLongError`.
     """
@@ -93,7 +95,7 @@ def encode(
         )
     sides = tuple(batch.sequence_ids(0))
     tokens = tuple(batch.tokens(0))
-    found, groups = _units(arguments, tokens, batch["offset_mapping"], sides, units)
+    found, groups = _units(arguments, tokens, batch["offset_mapping"], sides, units, opened)
     extras = {name: batch[name] for name in batch if name in accepted and name not in _OWN}
     return EncodedText(
         text=text,
@@ -151,6 +153,7 @@ def _units(
     offsets: Sequence[Span],
     sides: Sequence[int | None],
     section: UnitsSection,
+    opened: Collection[Place] | None,
 ) -> tuple[tuple[Unit, ...], list[int]]:
     """The units of both sides, first those of the text, and the unit of each token."""
     units: list[Unit] = []
@@ -160,7 +163,7 @@ def _units(
         if not places:
             message = f"The {SIDES[side].replace('_', ' ')} {text!r} tokenizes to nothing. Give a text with words."
             raise InputError(message)
-        grouping = group(text, [tokens[i] for i in places], [offsets[i] for i in places], section, SIDES[side])
+        grouping = group(text, [tokens[i] for i in places], [offsets[i] for i in places], section, SIDES[side], opened)
         for place, unit in zip(places, grouping.members, strict=True):
             groups[place] = len(units) + unit
         members = [

@@ -2,7 +2,7 @@
 
 import json
 import unicodedata
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
@@ -17,6 +17,8 @@ from ihcli.text_lines import split_lines
 
 Span = tuple[int, int]
 """Characters [start, end) of one text."""
+Place = tuple[str, int, int]
+"""A side of the input, `text` or `text_pair`, and characters [start, end) of it."""
 _BYTE_LEVEL_SPACE, _METASPACE = "Ġ", "▁"
 _VISIBLE = frozenset("LNPS")
 """First letters of the Unicode categories of letters, numbers, punctuation and symbols."""
@@ -33,14 +35,24 @@ class Grouping:
 
 
 def group(
-    text: str, tokens: Sequence[str], offsets: Sequence[Span], section: UnitsSection, side: str = "text"
+    text: str,
+    tokens: Sequence[str],
+    offsets: Sequence[Span],
+    section: UnitsSection,
+    side: str = "text",
+    opened: Collection[Place] | None = None,
 ) -> Grouping:
-    """The units of `text`, whose tokens cover `offsets`; raises `InputError` for spans that cannot be used."""
+    """The units of `text`, whose tokens cover `offsets`; raises `InputError` for spans that cannot be used.
+
+    Where sentences are `opened`, they are divided into words, and each other sentence is one unit.
+    """
     covered = claim_letters(text, tokens, offsets)
     trimmed = [_trimmed(text, span) for span in covered]
     if section.kind == "token":
         return Grouping(tuple(_shown_spans(trimmed, covered)), tuple(range(len(offsets))))
     segments = sentences(text) if section.kind == "sentence" else words(text)
+    if opened is not None:
+        segments = _opened(text, [(start, end) for own, start, end in opened if own == side])
     if section.kind == "spans" and section.spans is not None:
         segments = _overlaid(segments, read_spans(Path(section.spans), text, side), text)
     return _by_segment(text, trimmed, segments)
@@ -117,6 +129,22 @@ def words(text: str) -> list[Span]:
 def sentences(text: str) -> list[Span]:
     """Sentences by Unicode's boundaries (UAX #29), without the white space around them."""
     return _visible(text, uniseg.sentencebreak.sentences(text))
+
+
+def word_count(text: str) -> int:
+    """How many words a text has, punctuation marks not counted."""
+    return sum(any(character.isalnum() for character in text[start:end]) for start, end in words(text))
+
+
+def _opened(text: str, chosen: Sequence[Span]) -> list[Span]:
+    """The words of the sentences that overlap a chosen span, and the other sentences."""
+    found: list[Span] = []
+    for start, end in sentences(text):
+        if any(start < last and first < end for first, last in chosen):
+            found += [(start + first, start + last) for first, last in words(text[start:end])]
+        else:
+            found.append((start, end))
+    return found
 
 
 def _visible(text: str, pieces: Iterable[str]) -> list[Span]:

@@ -121,7 +121,7 @@ def _report_end(to: "Consoles", tally: "Tally", out: Path) -> None:
     for note in tally.notes:
         to.warn(note)
     before = f", {tally.already_done} already done" if tally.already_done else ""
-    to.note(f"{tally.done} rows explained or tried{before}: {out}")
+    to.note(f"{tally.done} {'row' if tally.done == 1 else 'rows'} explained or tried{before}: {out}")
     if tally.elsewhere:
         to.note(
             f"{tally.elsewhere} rows of {out} are not in this input, but in an earlier version of it or in another."

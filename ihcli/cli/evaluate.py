@@ -1,8 +1,8 @@
 """`ih evaluate`: whether explanations predict what removing words does, over a corpus."""
 
 import json
-from collections.abc import Iterator
-from itertools import islice
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -69,11 +69,17 @@ def evaluate(
     from ihcli.sources import sources_of
 
     measured = Measured()
+    if source != "-" and not Path(source).exists():
+        message = f"{source}: no such file or folder. Give a run or results of ih, or a file of texts."
+        raise InputError(message)
     recorded = Path(source).is_dir() or Path(source).suffix == ".json"
     if recorded and randomise:
         message = "--randomise explains texts anew, so it needs a file of texts. Give one, or leave --randomise out."
         raise UsageError(message)
     chosen = sources_of(methods.split(","))
+    if foreign is not None:
+        for _ in read_foreign(foreign):  # what is wrong in it is said before anything is explained
+            pass
     judge = Judge(Explainer(config), coalitions, config.model.name)
     texts = [] if recorded else list(islice(_texts(source, text_column), rows))
     steps = (
@@ -81,14 +87,8 @@ def evaluate(
         if recorded
         else evaluate_texts(judge, texts, chosen, measured)
     )
-    for done in steps:
-        if not quiet:
-            typer.echo(f"\r{done} texts measured", err=True, nl=False)
-    if foreign is not None:
-        for _ in evaluate_foreign(judge, read_foreign(foreign), measured):
-            pass
-    if not quiet:
-        typer.echo("", err=True)
+    foreign_steps = () if foreign is None else evaluate_foreign(judge, read_foreign(foreign), measured)
+    _show_progress(chain(steps, foreign_steps), quiet=quiet)
     if not any(measured.evaluation.table(resamples=2).texts.values()):
         first = measured.failures[0][2] if measured.failures else "it holds no text"
         message = f"{source}: nothing could be measured ({first})."
@@ -99,6 +99,18 @@ def evaluate(
         typer.echo(clean_text(f"failed: {name}: {text[:60]!r}: {why}"), err=True)
     if measured.failures:
         raise typer.Exit(ExitCode.FAILED_ROWS)
+
+
+def _show_progress(steps: Iterable[int], *, quiet: bool) -> None:
+    """Go through the steps and show how many were done, on one line that is ended also where a step fails."""
+    done = 0
+    try:
+        for done in steps:
+            if not quiet:
+                typer.echo(f"\r{done} texts measured", err=True, nl=False)
+    finally:
+        if done and not quiet:
+            typer.echo("", err=True)
 
 
 def _require_possible(figure: Path | None, csv: Path | None) -> None:

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Final, Literal
@@ -168,7 +169,8 @@ def measure(
         found["sufficiency"] = metrics.sufficiency(phi, p)
         found["aopc_comprehensiveness"] = metrics.aopc_comprehensiveness(phi, p, fractions)
         found["aopc_sufficiency"] = metrics.aopc_sufficiency(phi, p, fractions)
-        found["log_odds"] = metrics.log_odds(phi, p)
+        with suppress(UsageError):  # a regressor's values have no logarithm: the metric stays unknown
+            found["log_odds"] = metrics.log_odds(phi, p)
         found["tau_leave_one_out"] = metrics.tau_leave_one_out(phi, p)
         found["insertion_area"] = metrics.insertion_area(phi, p)
         found["deletion_area"] = metrics.deletion_area(phi, p)

@@ -172,7 +172,7 @@ def test_an_interruption_keeps_what_was_finished(tmp_path: Path, monkeypatch: py
     code, _, err = ih(source, "-o", tmp_path / "run")
     assert (code, err) == (130, "interrupted")
     monkeypatch.setattr(ihcli.pipeline, "Explainer", StandIn)
-    assert "1 rows explained or tried, 8 already done" in ih(source, "-o", tmp_path / "run")[2]
+    assert "1 row explained or tried, 8 already done" in ih(source, "-o", tmp_path / "run")[2]
 
 
 def test_the_next_commands_are_those_that_read_explanations(tmp_path: Path) -> None:

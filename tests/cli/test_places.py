@@ -130,3 +130,24 @@ def test_characters_without_a_font_are_a_line_where_the_gate_draws(tmp_path: Pat
     assert "accepted one" in ran.stderr, ran.output
     if (tmp_path / "base" / "one" / "heatmap.png").read_bytes() != b"earlier":
         assert only_warnings(ran.stderr)
+
+
+@pytest.mark.usefixtures("no_work")
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["evaluate", "absent"], "absent: no such file or folder"),
+        (["evaluate", "texts.txt", "--foreign", "texts.txt"], "texts.txt"),
+        (["evaluate", "texts.txt", "--foreign", "absent.json"], "absent.json"),
+        (["evaluate", "texts.txt", "--methods", "wrong"], "wrong"),
+    ],
+)
+def test_evaluate_says_what_is_wrong_with_its_input_first(
+    arguments: list[str], said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("texts.txt").write_text("not bad\n", encoding="utf-8")
+    ran = RUN.invoke(app, arguments)
+    assert ran.exit_code == 2, ran.output
+    assert ran.stderr.startswith("error: ")
+    assert said in ran.stderr

@@ -147,3 +147,16 @@ def test_explanations_that_cannot_be_are_refused():
         Explained(np.array([np.nan]))
     with pytest.raises(UsageError, match="evaluations"):
         measure(own(quadratic, 5), score=quadratic, probability=quadratic, evaluations=3)
+
+
+def test_values_of_a_regressor_have_no_log_odds_and_all_other_metrics() -> None:
+    def score(coalitions):
+        return -1.0 - 2.0 * (coalitions[:, 0] & coalitions[:, 1])
+
+    explained = Explained(np.array([-1.0, -1.0, 0.0, 0.0, 0.0, 0.0]), np.eye(6) - 0.5)
+    found = measure(explained, score=score, probability=score)
+    with pytest.raises(UsageError, match="log-odds need probabilities"):
+        metrics.log_odds(explained.attributions, score)
+    assert np.isnan(found["log_odds"])
+    assert found["pair_deletion"] == -2.0  # the first of the equal pairs
+    assert np.isfinite(found["comprehensiveness"])

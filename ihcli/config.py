@@ -433,11 +433,29 @@ def _validate(values: Any, sources: Mapping[str, str]) -> RunConfig:
     if not isinstance(values, Mapping):
         message = f"The configuration is {_seen(values)}; it must map sections to keys: {', '.join(_sections())}."
         raise ConfigError(message)
+    _require_characters(values)
     try:
         return RunConfig.model_validate(_tuples(values))
     except ValidationError as error:
         message = "\n".join(dict.fromkeys(_sentence(detail, sources) for detail in error.errors()))
         raise ConfigError(message) from error
+
+
+def _require_characters(value: Any, place: str = "", depth: int = 4) -> None:
+    """Raise `ConfigError` where a name or a text within holds half of a surrogate pair, which is no character.
+
+    Sections, keys and lists are looked into; what is nested deeper is refused in any case.
+    """
+    if isinstance(value, str) and any("\ud800" <= character <= "\udfff" for character in value):
+        message = f"{place or 'The configuration'} holds half of a surrogate pair ({value!a:.60}). Remove it."
+        raise ConfigError(message)
+    if not depth:
+        return
+    for key, item in value.items() if isinstance(value, Mapping) else ():
+        _require_characters(key, place)
+        _require_characters(item, f"{place}.{key}".removeprefix(".")[:_LONGEST], depth - 1)
+    for item in value if isinstance(value, list | tuple) else ():
+        _require_characters(item, place, depth - 1)
 
 
 def _tuples(values: Mapping[str, Any]) -> dict[str, Any]:

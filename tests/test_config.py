@@ -214,6 +214,24 @@ def test_the_same_values_in_a_variable(text: str, words: str) -> None:
     assert len(str(caught.value)) < 500
 
 
+@pytest.mark.parametrize(
+    ("values", "place"),
+    [
+        ({"\ud800": {"truncation": True}}, "The configuration"),
+        ({"model": {"\udfff": 1}}, "model"),
+        ({"model": {"name": "a\udc80"}}, "model.name"),
+        ({"baseline": {"kind": "text", "text": "\ud83d film"}}, "baseline.text"),
+        ({"model": {"template": "{text}", "labels": ["a", "\ud800"]}}, "model.labels"),
+    ],
+)
+def test_half_of_a_surrogate_pair_is_no_setting(values: dict[str, object], place: str, tmp_path: Path) -> None:
+    with pytest.raises(ConfigError, match=f"^{place} holds half of a surrogate pair"):
+        RunConfig.of(values)
+    (tmp_path / "ih.yaml").write_text(json.dumps(values), encoding="utf-8")
+    with pytest.raises(ConfigError, match=f"{place} holds half of a surrogate pair"):
+        load(tmp_path / "ih.yaml")
+
+
 class _Unshowable:
     def __repr__(self) -> str:
         raise RuntimeError("no")

@@ -4,6 +4,7 @@ import copy
 import dataclasses
 import os
 import platform
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,7 +15,7 @@ import torch
 import transformers
 
 from ihcli import __version__, mixed_units, text_games
-from ihcli.attribution.estimate import Estimate, estimate
+from ihcli.attribution.estimate import Estimate, Work, estimate
 from ihcli.attribution.evaluation import Engine, Progress
 from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine
 from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
@@ -26,7 +27,8 @@ from ihcli.errors import BaselineError, IhError, InputError, ModelError, UsageEr
 from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
 from ihcli.models.deletion import DeletionGame
 from ihcli.models.units import Place
-from ihcli.removal_check import check_by_removal
+from ihcli.models.units import sentences as sentence_spans
+from ihcli.removal_check import COMPARED, check_by_removal, coalitions
 from ihcli.results import Environment, Explanation, PathProfile, Prediction, Surrogate, Target
 from ihcli.runtime.memory import memory_limit
 
@@ -242,14 +244,37 @@ class Explainer:
                 "estimated. Leave --dry-run out."
             )
             raise UsageError(message)
-        return self._estimate(self.prepare(text, text_pair))
+        started = time.perf_counter()
+        encoded = self.classifier.encode(
+            text, text_pair, units=self.config.units, truncation=self.config.text.truncation
+        )
+        mixed = self.config.units.kind == "auto" and mixed_units.is_long(encoded)
+        prepared = self.prepare(text, text_pair, () if mixed else None)
+        then = mixed_units.MOST_UNITS if mixed else None
+        found = self._estimate(prepared, time.perf_counter() - started, then)
+        for kind in self.config.baseline.others:
+            own = self.variant(attribution={"removal": False}, baseline=BaselineSection(kind=kind))
+            found = found.with_another(own.estimate(text, text_pair))
+        return found
 
-    def _estimate(self, prepared: PreparedText) -> Estimate:
+    def _work(self, text: str, units: int, preparation: float) -> Work:
+        """What besides the matrix of so many units an explanation of the text takes."""
+        settings = self.config.attribution
+        sentences = len(sentence_spans(text)) if self.config.units.kind == "word" else None
+        removed = coalitions(units) + 3 * COMPARED if settings.removal else 0
+        return Work(settings.top, removed, preparation, sentences)
+
+    def _estimate(self, prepared: PreparedText, preparation: float = 0.0, then: int | None = None) -> Estimate:
+        started = time.perf_counter()
         paths, engine = prepared.switched.paths, self.engine(prepared)
+        preparation += time.perf_counter() - started
         reverse = engine.reverse if isinstance(engine, ForwardEngine) else engine
         assert isinstance(reverse, ReverseEngine)  # noqa: S101  (there are two engines)
         tolerance, smooth = self.config.attribution.tolerance, prepared.switched.plan.smooth
-        return estimate(paths[0], tolerance, len(paths), engine, reverse, smooth=smooth)
+        units = prepared.encoded.units
+        work = self._work(prepared.encoded.text, max(len(units), then or 0), preparation)
+        work = dataclasses.replace(work, then=then)
+        return estimate(paths[0], tolerance, len(paths), engine, reverse, smooth=smooth, work=work)
 
     @differentiable
     def inspect(self, text: str | None = None) -> tuple[Report, EngineChoice | None, Estimate | None]:

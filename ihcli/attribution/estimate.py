@@ -1,19 +1,35 @@
-"""What an explanation will cost, from one timed gradient, before it starts."""
+"""What an explanation will cost, from a few timed gradients, before it starts.
+
+The time of an explanation is that of its gradients and of a fixed overhead for each call.  Both are measured on the
+path itself; how many gradients and Hessians a text takes is known from measurements.
+"""
 
 import time
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 
 import torch
 
-from ihcli.attribution.cost import hessian_cost
+from ihcli.attribution.cost import hessian_cost, product_cost
 from ihcli.attribution.evaluation import Engine
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine
+from ihcli.attribution.screening import LEAST_UNITS, SCREENS, VERIFIED
 
-TYPICAL_NODES = {False: {0.1: 15, 0.01: 27, 0.001: 47}, True: {0.1: 9, 0.01: 11, 0.001: 11}}
+TYPICAL_NODES = {False: {0.1: 15, 0.05: 19, 0.01: 27, 0.001: 47}, True: {0.1: 9, 0.05: 9, 0.01: 11, 0.001: 11}}
 """Median full Hessians a text of the bundled model at a tolerance: for paths of embeddings by
-`outputs/benchmarks/study.jsonl`, for smooth paths (value zeroing) on its texts of 1 to 13 words."""
+`outputs/benchmarks/study.jsonl`, for smooth paths (value zeroing) on texts of 1 to 72 words alike."""
 TYPICAL_GRADIENTS = {False: 73, True: 13}
+TYPICAL_ROWS = 20
+"""Rows that a search for the strongest pairs computes."""
+REMOVED_TEXT = 0.45
+"""Gradients that one text without some of its words costs in the check by removal."""
+FEW_POSITIONS = 128
+"""Positions from which a single gradient is timed, for the overhead of a call no longer counts."""
+TIMED = 4
+"""Gradients of the batch that is timed on shorter texts."""
+CALLS = 6
+"""Calls of an explanation: gradients, check points, Hessians and their verification."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,37 +42,130 @@ class Estimate:
     seconds: float
     bytes: int
     engine: str
+    cheaper: Mapping[str, float] = field(default_factory=dict)
+    """Options that take less, and their expected seconds."""
 
     def __str__(self) -> str:
-        """One line for people."""
-        return (
+        """A line for people, and one of what would be cheaper."""
+        line = (
             f"{self.units} units: about {self.nodes} Hessians, {self.products} products of a Hessian and a vector "
             f"({self.engine} engine), {self.seconds:.1f} s, {self.bytes / 1e6:.0f} MB beyond the model"
         )
+        return f"{line}\n{self.advice}" if self.cheaper else line
+
+    def with_another(self, other: "Estimate") -> "Estimate":
+        """The cost of this explanation and of that by a further baseline, which need not be in memory together."""
+        cheaper = {name: value + other.cheaper.get(name, other.seconds) for name, value in self.cheaper.items()}
+        return replace(
+            self, nodes=self.nodes + other.nodes, products=self.products + other.products,
+            seconds=self.seconds + other.seconds, bytes=max(self.bytes, other.bytes), cheaper=cheaper,
+        )  # fmt: skip
+
+    @property
+    def advice(self) -> str:
+        """What would be cheaper, in one line; empty where nothing is."""
+        if not self.cheaper:
+            return ""
+        return "Cheaper: " + ", ".join(f"{flag} about {seconds:.0f} s" for flag, seconds in self.cheaper.items())
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """What besides one matrix an explanation takes."""
+
+    top: int | None = None
+    """Only the rows that can contain so many pairs."""
+    removed_texts: int = 0
+    """Texts of the check by removal."""
+    preparation: float = 0.0
+    """Seconds before the integral, measured."""
+    sentences: int | None = None
+    """Units there would be with sentences."""
+    then: int | None = None
+    """Units of a second matrix, which the first one decides."""
+
+
+NOTHING_ELSE = Work()
 
 
 def estimate(
-    path: Path, tolerance: float, baselines: int, engine: Engine, reverse: ReverseEngine, *, smooth: bool
+    path: Path,
+    tolerance: float,
+    baselines: int,
+    engine: Engine,
+    reverse: ReverseEngine,
+    *,
+    smooth: bool,
+    work: Work = NOTHING_ELSE,
 ) -> Estimate:
-    """Time one small batch of gradients on the path and scale it up to the expected work of an explanation."""
+    """Time a few gradients on the path and scale them up to the expected work of an explanation.
+
+    From `FEW_POSITIONS` positions on this is one gradient; below, three calls with six of them.
+    """
+    overhead, gradient = _timed(path, engine)
+    positions = path.groups.numel()
+    screened = work.top is not None and path.units > LEAST_UNITS
+
+    def seconds(units: int, allowed: float, *, top: bool) -> float:
+        nodes = _nodes(allowed, smooth=smooth)
+        one = _screening(nodes) if top else nodes * hessian_cost(engine.name, units, positions)
+        gradients = baselines * (TYPICAL_GRADIENTS[smooth] + one) + REMOVED_TEXT * work.removed_texts
+        return work.preparation + gradients * gradient + CALLS * overhead
+
+    expected = seconds(path.units, tolerance, top=screened)
+    if work.then is not None:
+        expected += seconds(work.then, tolerance, top=False) - work.preparation
+    options = {}
+    if work.sentences is not None and work.sentences < path.units:
+        options["--units sentence"] = seconds(work.sentences, tolerance, top=False)
+    if baselines == 1 and work.top is None and path.units > LEAST_UNITS:
+        options["--top 10"] = seconds(path.units, tolerance, top=True)
+    if tolerance < LOOSE:
+        options[f"--tolerance {LOOSE:g}"] = seconds(path.units, LOOSE, top=screened)
+    nodes = _nodes(tolerance, smooth=smooth)
+    rows = SCREENS + VERIFIED + TYPICAL_ROWS if screened else path.units
     footprint = reverse.footprint(path)
-    typical = TYPICAL_NODES[smooth]
-    nodes = typical[min(typical, key=lambda known: abs(known / tolerance - 1))]
-    batch = min(4, footprint.nodes_first_order())
-    t = torch.linspace(0, 1, batch, dtype=path.delta.dtype, device=path.delta.device)
-    reverse.evaluate(path, t, order=1)
-    started = time.perf_counter()
-    reverse.evaluate(path, t, order=1)
-    gradient = (time.perf_counter() - started) / batch
-    hessian = hessian_cost(engine.name, path.units, path.groups.numel())
-    gradients = TYPICAL_GRADIENTS[smooth] + nodes * hessian  # most texts need no probes
-    at_once = engine.nodes_at_once(path, order=2)
-    rows = footprint.rows_second_order(path.units)
+    at_once = min(engine.nodes_at_once(path, order=2), nodes)
+    taken = footprint.bytes(at_once, footprint.rows_second_order(path.units))
     return Estimate(
         units=path.units,
         nodes=nodes * baselines,
-        products=nodes * path.units * baselines,
-        seconds=gradients * gradient * baselines,
-        bytes=footprint.bytes(min(at_once, nodes), rows) + nodes * path.units**2 * 8,
-        engine=engine.name,
+        products=nodes * rows * baselines,
+        seconds=expected,
+        bytes=min(taken, footprint.limit) + nodes * path.units**2 * 8,
+        engine="reverse" if screened else engine.name,
+        cheaper={name: value for name, value in options.items() if value < WORTH * expected},
     )
+
+
+LOOSE = 0.05
+"""The tolerance that is named as cheaper."""
+WORTH = 0.8
+"""The share of the expected time below which an option is named."""
+
+
+def _nodes(tolerance: float, *, smooth: bool) -> int:
+    typical = TYPICAL_NODES[smooth]
+    return typical[min(typical, key=lambda known: abs(known / tolerance - 1))]
+
+
+def _screening(nodes: int) -> float:
+    """Gradients of a search for the strongest pairs: probes, their verification at the new nodes, and rows."""
+    return nodes * (product_cost(SCREENS) + product_cost(TYPICAL_ROWS)) + (nodes - 1) * product_cost(VERIFIED)
+
+
+def _timed(path: Path, engine: Engine) -> tuple[float, float]:
+    """Seconds of the overhead of a call, and of a gradient."""
+
+    def call(nodes: int) -> float:
+        t = torch.linspace(0, 1, nodes, dtype=path.delta.dtype, device=path.delta.device)
+        started = time.perf_counter()
+        engine.evaluate(path, t, order=1)
+        return time.perf_counter() - started
+
+    if path.groups.numel() >= FEW_POSITIONS:
+        return 0.0, call(1)
+    call(1)
+    single, several = call(1), call(TIMED)
+    gradient = max((several - single) / (TIMED - 1), several / TIMED / 2)  # a call is not all overhead
+    return max(0.0, single - gradient), gradient

@@ -5,10 +5,11 @@ import dataclasses
 import os
 import platform
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any
+from typing import Any, overload
 
 import numpy as np
 import torch
@@ -23,9 +24,10 @@ from ihcli.attribution.reverse import ReverseEngine, differentiable
 from ihcli.attribution.time_limit import TimeLimit
 from ihcli.baseline_choice import marked, with_other
 from ihcli.config import BaselineSection, RunConfig, UnitsSection, load, parse_size
-from ihcli.errors import BaselineError, IhError, InputError, ModelError, UsageError
+from ihcli.errors import BaselineError, ConfigError, IhError, InputError, ModelError, UsageError
 from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
 from ihcli.models.deletion import DeletionGame
+from ihcli.models.in_memory import NAME, ModelInMemory
 from ihcli.models.units import Place
 from ihcli.models.units import sentences as sentence_spans
 from ihcli.removal_check import COMPARED, check_by_removal, coalitions
@@ -43,8 +45,11 @@ class PreparedText:
     """One text, ready to integrate."""
 
     encoded: EncodedText
+    """Its tokens and units."""
     prediction: Prediction
+    """What the model predicts for it."""
     target: Target
+    """The explained scalar f."""
     presence: Presence | None
     """F of the text; None for the game of deletion, which has no switches."""
 
@@ -63,29 +68,133 @@ class PreparedText:
 
 
 class Explainer:
-    """A classifier loaded once, to explain many texts under one configuration; of use to one thread at a time."""
+    """A classifier loaded once, to explain many texts under one configuration; of use to one thread at a time.
+
+    Γ_uv = ∫₀¹ −t ln t · H_uv(t) dt + [u = v] ∫₀¹ −ln t · g_u(t) dt (Janizek, Sturmfels and Lee, JMLR 2021) for the
+    score f that `target` names.  `from_model` takes a classifier that is already in memory.
+
+    Args:
+        config: A `RunConfig`, nested values such as `{"model": {"name": "./my-model"}}`, or a YAML file's path; by
+            default the bundled sentiment model.
+
+    Raises:
+        ConfigError: The configuration holds a value that is not allowed.
+        ModelError: The model cannot be loaded.
+        DeviceError: The device does not exist.
+
+    Example:
+        >>> import ihcli
+        >>> explainer = ihcli.Explainer({"target": {"label": "POSITIVE"}})
+        >>> [result.prediction.label for result in explainer.explain(["not bad", "a dull film"])]
+        ['POSITIVE', 'NEGATIVE']
+    """
 
     @differentiable
     def __init__(self, config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None) -> None:
-        """Load the model that `config` names; raises `ConfigError`, `ModelError`, `DeviceError`."""
-        self.config = as_config(config)
-        check_tolerance(self.config.attribution.tolerance, getattr(torch, self.config.model.dtype))
-        if self.config.runtime.threads is not None:
-            torch.set_num_threads(self.config.runtime.threads)
-        self.classifier: LoadedClassifier = load_classifier(self.config)
+        """Load the model that `config` names."""
+        self._begin(as_config(config), None)
+
+    @classmethod
+    @differentiable
+    def from_model(
+        cls,
+        model: Any,
+        tokenizer: Any = None,
+        config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    ) -> "Explainer":
+        """Explain a classifier that is in memory, which is never changed.
+
+        Its texts are explained through a twin that shares the memory of its weights, in evaluation mode and with
+        explicit attention; a model in half precision is computed in a float32 copy (`model.dtype`).  Weights that were
+        trained further are noticed at the next explanation.  Hooks of the model run as in any call of it.
+
+        Args:
+            model: A model of transformers for sequence classification, with or without an adapter of PEFT, or a
+                `transformers.pipeline("text-classification")`.
+            tokenizer: The tokenizer of the model; of a pipeline its own.
+            config: As for `Explainer`, without a model's name.
+
+        Returns:
+            An explainer on the device of the model, unless `runtime.device` names another.
+
+        Raises:
+            UsageError: The model or the tokenizer is missing or of another type, or the configuration names a model.
+            ModelError: The model is no sequence classifier, is quantised, or lies on several devices.
+            ConfigError: The configuration holds a value that is not allowed.
+
+        Example:
+            >>> import ihcli
+            >>> loaded = ihcli.Explainer().classifier  # a model and a tokenizer, as transformers loads them
+            >>> explainer = ihcli.Explainer.from_model(loaded.model, loaded.tokenizer)
+            >>> explainer.explain("not bad").prediction.label
+            'POSITIVE'
+        """
+        settings = as_config(config)
+        in_memory = ModelInMemory.of(model, tokenizer, settings)
+        own = cls.__new__(cls)
+        named = settings.model.model_copy(update={"name": NAME})
+        own._begin(settings.model_copy(update={"model": named}), in_memory)  # noqa: SLF001  (of this class)
+        return own
+
+    def _begin(self, config: RunConfig, in_memory: ModelInMemory | None) -> None:
+        """Load the classifier of a configuration, or take the one in memory."""
+        self.config = config
+        check_tolerance(config.attribution.tolerance, getattr(torch, config.model.dtype))
+        if config.runtime.threads is not None:
+            torch.set_num_threads(config.runtime.threads)
+        self._in_memory = in_memory
+        self.classifier: LoadedClassifier = load_classifier(config) if in_memory is None else in_memory.classifier()
         self._choices: dict[Any, EngineChoice] = {}
         self.deleted: dict[bytes, Any] | None = None
         """Logits of cut texts by their token ids, where a caller wants them kept from one explanation to the next."""
 
+    def _renew(self) -> None:
+        """Follow a model in memory that was changed since the last explanation."""
+        if self._in_memory is None:
+            return
+        current = self._in_memory.classifier()
+        if current is not self.classifier:
+            self.classifier, self._choices = current, {}
+            self.deleted = None if self.deleted is None else {}
+
     def at_tolerance(self, tolerance: float) -> "Explainer":
-        """The same classifier and traces under another tolerance; raises `UsageError`."""
+        """The same classifier and traces under another tolerance.
+
+        Args:
+            tolerance: Largest error of an entry as a share of the largest entry, in (0, 1]; in float32 at least 3e-4.
+
+        Returns:
+            Another explainer of the same model.
+
+        Raises:
+            UsageError: The tolerance is of another type or outside of what is allowed.
+
+        Example:
+            >>> import ihcli
+            >>> ihcli.Explainer().at_tolerance(0.05).explain("not bad").certificate.tolerance
+            0.05
+        """
         check_tolerance(tolerance, getattr(torch, self.config.model.dtype))
         return self.variant(attribution={"tolerance": tolerance})
 
     def variant(
         self, *, attribution: Mapping[str, Any] | None = None, baseline: BaselineSection | None = None
     ) -> "Explainer":
-        """The same classifier and traces under other settings of attribution and another baseline."""
+        """The same classifier and traces under other settings of attribution and another baseline.
+
+        Args:
+            attribution: Settings of the section `attribution` that differ, by name; they are not checked.
+            baseline: The section `baseline` that takes the place of the present one.
+
+        Returns:
+            Another explainer of the same model.
+
+        Example:
+            >>> import ihcli
+            >>> explainer = ihcli.Explainer().variant(attribution={"removal": False})
+            >>> explainer.explain("not bad").removal is None
+            True
+        """
         other = copy.copy(self)
         changes: dict[str, Any] = {"attribution": self.config.attribution.model_copy(update=dict(attribution or {}))}
         if baseline is not None:
@@ -95,9 +204,26 @@ class Explainer:
 
     @differentiable
     def prepare(self, text: str, text_pair: str | None = None, opened: Sequence[Place] | None = None) -> PreparedText:
-        """Everything but the integral; raises `InputError`, `TargetError`, `BaselineError`, `PreflightError`.
+        """Everything but the integral: tokens, units, the prediction, the target and F.
 
-        Where sentences are `opened`, their words are units, and each other sentence is one.
+        Args:
+            text: The text.
+            text_pair: A second text, for models that read two.
+            opened: Sentences, as (side, start, end), whose words are units where each other sentence is one.
+
+        Returns:
+            The text, ready to integrate.
+
+        Raises:
+            InputError: The text cannot be explained.
+            TargetError: The model lacks the label or the output.
+            BaselineError: The text or the tokenizer cannot have the baseline.
+            PreflightError: The model cannot be explained faithfully.
+
+        Example:
+            >>> import ihcli
+            >>> [unit.text for unit in ihcli.Explainer().prepare("not bad").encoded.units]
+            ['not', 'bad']
         """
         config, classifier = self.config, self.classifier
         encoded = classifier.encode(
@@ -113,19 +239,73 @@ class Explainer:
         presence = None if kind == "deletion" else classifier.presence(encoded, target, baseline)
         return PreparedText(encoded, prediction, target, presence)
 
+    @overload
     def explain(
         self,
         text: str,
         text_pair: str | None = None,
         *,
-        progress: Progress | None = None,
+        progress: bool | Progress | None = None,
         limit: TimeLimit | None = None,
-    ) -> Explanation:
-        """Explain one text, by default within the time of the configuration; raises `IhError` of the kind that fits."""
-        (outcome,) = self.explain_together([(text, text_pair)], progress=progress, limit=limit)
-        if isinstance(outcome, IhError):
-            raise outcome
-        return outcome
+    ) -> Explanation: ...
+
+    @overload
+    def explain(
+        self,
+        text: Iterable[str | tuple[str, str]],
+        text_pair: Iterable[str | None] | None = None,
+        *,
+        progress: bool | Progress | None = None,
+        limit: TimeLimit | None = None,
+    ) -> list[Explanation]: ...
+
+    def explain(
+        self,
+        text: str | Iterable[str | tuple[str, str]],
+        text_pair: str | Iterable[str | None] | None = None,
+        *,
+        progress: bool | Progress | None = None,
+        limit: TimeLimit | None = None,
+    ) -> Explanation | list[Explanation]:
+        """Explain one text or several, by default within the time of the configuration.
+
+        Args:
+            text: A text, or several; for models that read two texts, several may be tuples (text, pair).
+            text_pair: The second text of one text, or the second texts of several.
+            progress: True for a bar in the terminal or the notebook, or a function called as (phase, nodes done, nodes
+                of the phase).
+            limit: Time that takes the place of the configuration's.
+
+        Returns:
+            The explanation of one text, or a list in the order of several. One that missed its tolerance has
+            `.converged` false.
+
+        Raises:
+            InputError: A text cannot be explained; of several the message says which.
+            TargetError: The model lacks the label or the output.
+            BaselineError: The text or the tokenizer cannot have the baseline.
+            UsageError: An argument is of the wrong type.
+            IhError: Any other failure, by the kind that fits.
+
+        Example:
+            >>> import ihcli
+            >>> explainer = ihcli.Explainer()
+            >>> explainer.explain("not bad").ih.shape
+            (2, 2)
+            >>> [len(result.units) for result in explainer.explain(["not bad", "not bad at all"])]
+            [2, 4]
+        """
+        texts, single = _texts(text, text_pair)
+        with _shown(progress) as report:
+            outcomes = self.explain_together(texts, progress=report, limit=limit)
+        for place, outcome in enumerate(outcomes):
+            if isinstance(outcome, IhError):
+                if single:
+                    raise outcome
+                message = f"Text {place + 1} of {len(texts)}: {outcome}"
+                raise type(outcome)(message) from outcome
+        results = [outcome for outcome in outcomes if isinstance(outcome, Explanation)]
+        return results[0] if single else results
 
     @differentiable
     def explain_together(
@@ -139,7 +319,22 @@ class Explainer:
 
         Each gets what `explain` gives it up to rounding, or the error that it met alone.  The seconds of the
         configuration are for one text, and all texts share those of all.
+
+        Args:
+            texts: Tuples (text, its pair or None).
+            progress: Called as (phase, nodes done, nodes of the phase).
+            limit: Time that takes the place of the configuration's.
+
+        Returns:
+            For each text its explanation, or the `IhError` that it met.
+
+        Example:
+            >>> import ihcli
+            >>> found = ihcli.Explainer().explain_together([("not bad", None), (" ", None)])
+            >>> [type(one).__name__ for one in found]
+            ['Explanation', 'InputError']
         """
+        self._renew()
         limit = limit or self.time_limit(len(texts))
         outcomes: dict[int, Explanation | IhError] = {}
         shared: dict[Any, list[tuple[int, PreparedText]]] = {}
@@ -237,7 +432,25 @@ class Explainer:
 
     @differentiable
     def estimate(self, text: str, text_pair: str | None = None) -> Estimate:
-        """The expected cost of explaining the text, from one timed gradient; raises `UsageError` for games."""
+        """The expected cost of explaining the text, from one timed gradient.
+
+        Args:
+            text: The text.
+            text_pair: A second text, for models that read two.
+
+        Returns:
+            Seconds, memory and evaluations to expect.
+
+        Raises:
+            UsageError: The method evaluates coalitions, whose number is known.
+            InputError: The text cannot be explained.
+
+        Example:
+            >>> import ihcli
+            >>> ihcli.Explainer().estimate("not bad").units
+            2
+        """
+        self._renew()
         if text_games.is_game(self.config):
             message = (
                 "The cost of a game is the number of texts that are evaluated, which --evaluations bounds; it is not "
@@ -278,7 +491,21 @@ class Explainer:
 
     @differentiable
     def inspect(self, text: str | None = None) -> tuple[Report, EngineChoice | None, Estimate | None]:
-        """All checks of the model on a text of the user's or a sample, its engine, and what an explanation costs."""
+        """All checks of the model on a text of the user's or a sample, its engine, and what an explanation costs.
+
+        Args:
+            text: The text to check it on; by default a sample.
+
+        Returns:
+            The checks; the engine and the cost, None where a check failed.
+
+        Example:
+            >>> import ihcli
+            >>> report, engine, cost = ihcli.Explainer().inspect()
+            >>> report.ok, engine.name
+            (True, 'forward')
+        """
+        self._renew()
         classifier = self.classifier
         encoded = preflight.sample(classifier) if text is None else classifier.encode(text, units=self.config.units)
         report = preflight.inspect(classifier, encoded, thorough=True)
@@ -293,7 +520,19 @@ class Explainer:
         return report, self._choice(prepared), self._estimate(prepared)
 
     def time_limit(self, texts: int = 1) -> TimeLimit:
-        """The time that the configuration gives so many texts, from now on."""
+        """The time that the configuration gives, from now on.
+
+        Args:
+            texts: The number of texts that share it.
+
+        Returns:
+            The limit, to hand to `explain`; its `stop` ends an explanation early.
+
+        Example:
+            >>> import ihcli
+            >>> ihcli.Explainer({"attribution": {"max_seconds": 60}}).time_limit(2).seconds
+            120.0
+        """
         seconds = self.config.attribution.max_seconds
         return TimeLimit(None if seconds is None else seconds * texts)
 
@@ -303,7 +542,20 @@ class Explainer:
         return None if self.config.runtime.memory == "auto" else parse_size(self.config.runtime.memory)
 
     def engine(self, prepared: PreparedText) -> Engine:
-        """The forward engine where the computation can be traced and it is faster; else reverse over reverse."""
+        """The forward engine where the computation can be traced and it is faster; else reverse over reverse.
+
+        Args:
+            prepared: A text, which says what the engine must serve.
+
+        Returns:
+            What evaluates F and its derivatives for texts of this length.
+
+        Example:
+            >>> import ihcli
+            >>> explainer = ihcli.Explainer()
+            >>> explainer.engine(explainer.prepare("not bad")).name
+            'forward'
+        """
         path = prepared.switched.paths[0]
         reverse = ReverseEngine(prepared.switched.score, self.memory)
         program = self._choice(prepared).program
@@ -442,7 +694,70 @@ def as_config(config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | N
         return config
     if config is None or isinstance(config, Mapping):
         return RunConfig.of(config)
+    if not isinstance(config, str | os.PathLike):
+        message = (
+            f"config is a {type(config).__name__}; it must be a RunConfig, nested values such as "
+            '{"target": {"label": "POSITIVE"}}, the path of a YAML file, or None.'
+        )
+        raise ConfigError(message)
     return load(config, environ={}).config
+
+
+def _texts(
+    text: str | Iterable[str | tuple[str, str]], text_pair: str | Iterable[str | None] | None
+) -> tuple[list[tuple[str, str | None]], bool]:
+    """The texts with their pairs, and whether one was given alone; raises `UsageError` for other types."""
+    if isinstance(text, str):
+        if text_pair is not None and not isinstance(text_pair, str):
+            message = f"text_pair is a {type(text_pair).__name__}; beside one text it must be one text (str) or None."
+            raise UsageError(message)
+        return [(text, text_pair)], True
+    if isinstance(text, bytes | bytearray | Mapping) or not isinstance(text, Iterable):
+        message = f"text is a {type(text).__name__}; it must be a text (str), or several in a list."
+        raise UsageError(message)
+    given = list(text)
+    if text_pair is None:
+        return [_of_several(one, place) for place, one in enumerate(given)], False
+    pairs = None if isinstance(text_pair, str | bytes | Mapping) or not isinstance(text_pair, Iterable) else (
+        list(text_pair)
+    )  # fmt: skip
+    if pairs is None or len(pairs) != len(given):
+        seen = type(text_pair).__name__ if pairs is None else f"list of {len(pairs)}"
+        message = f"text_pair is a {seen} beside {len(given)} texts; it must be a list with one text for each, or None."
+        raise UsageError(message)
+    found = []
+    for place, (one, pair) in enumerate(zip(given, pairs, strict=True)):
+        words, own = _of_several(one, place)
+        if own is not None or not (pair is None or isinstance(pair, str)):
+            message = f"text_pair {place} is a {type(pair).__name__}; it must be a text (str), given once."
+            raise UsageError(message)
+        found.append((words, pair))
+    return found, False
+
+
+def _of_several(one: Any, place: int) -> tuple[str, str | None]:
+    """One of several texts, alone or with its pair; raises `UsageError` for another type."""
+    if isinstance(one, str):
+        return one, None
+    if isinstance(one, tuple | list) and len(one) == 2 and all(isinstance(side, str) for side in one):  # noqa: PLR2004
+        return one[0], one[1]
+    message = f"text {place} is a {type(one).__name__}; it must be a text (str), or a tuple of a text and its pair."
+    raise UsageError(message)
+
+
+@contextmanager
+def _shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
+    """What reports progress: a bar of the terminal or the notebook where True is given."""
+    if progress is True:
+        from ihcli.output.notebook_progress import bar
+
+        with bar() as shown:
+            yield shown
+        return
+    if not (progress is None or progress is False or isinstance(progress, Callable)):  # type: ignore[arg-type]
+        message = f"progress is {progress!r:.40}; it must be True, False, None or a function of three arguments."
+        raise UsageError(message)
+    yield progress or None
 
 
 @lru_cache(maxsize=1)
@@ -450,18 +765,65 @@ def _explainer(config: RunConfig) -> Explainer:
     return Explainer(config)
 
 
+@overload
 def explain(
     text: str,
     config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     *,
     text_pair: str | None = None,
-    progress: Progress | None = None,
-) -> Explanation:
-    """Explain one text: Integrated Gradients and Integrated Hessians of the classifier that `config` names.
+    progress: bool | Progress | None = None,
+) -> Explanation: ...
 
-    `config` is a `RunConfig`, nested values such as `{"target": {"label": "POSITIVE"}}`, or a YAML file's path; the
-    default is the bundled sentiment model.  The model stays loaded between calls with an equal configuration, also
-    when its files have changed: an `Explainer` of your own reads them anew.  Raises
-    `IhError` of the kind that fits; a result that missed its tolerance comes back with `.converged` false.
+
+@overload
+def explain(
+    text: Iterable[str | tuple[str, str]],
+    config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    *,
+    text_pair: Iterable[str | None] | None = None,
+    progress: bool | Progress | None = None,
+) -> list[Explanation]: ...
+
+
+def explain(
+    text: str | Iterable[str | tuple[str, str]],
+    config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None,
+    *,
+    text_pair: Any = None,
+    progress: bool | Progress | None = None,
+) -> Explanation | list[Explanation]:
+    """Explain one text or several: Integrated Gradients and Integrated Hessians of the classifier of a configuration.
+
+    Γ_uv = ∫₀¹ −t ln t · H_uv(t) dt + [u = v] ∫₀¹ −ln t · g_u(t) dt (Janizek, Sturmfels and Lee, JMLR 2021).  The model
+    stays loaded between calls with an equal configuration, also when its files have changed: an `Explainer` of your own
+    reads them anew.
+
+    Args:
+        text: A text, or several; for models that read two texts, several may be tuples (text, pair).
+        config: A `RunConfig`, nested values such as `{"target": {"label": "POSITIVE"}}`, or a YAML file's path; by
+            default the bundled sentiment model.
+        text_pair: The second text of one text, or the second texts of several.
+        progress: True for a bar in the terminal or the notebook, or a function called as (phase, nodes done, nodes of
+            the phase).
+
+    Returns:
+        The explanation of one text, or a list in the order of several. One that missed its tolerance has `.converged`
+        false.
+
+    Raises:
+        ConfigError: The configuration holds a value that is not allowed.
+        ModelError: The model cannot be loaded or explained.
+        InputError: A text cannot be explained; of several the message says which.
+        UsageError: An argument is of the wrong type.
+        IhError: Any other failure, by the kind that fits.
+
+    Example:
+        >>> import ihcli
+        >>> result = ihcli.explain("this movie was not bad")
+        >>> result.prediction.label, result.converged
+        ('POSITIVE', True)
+        >>> [one.prediction.label for one in ihcli.explain(["a fine film", "a dull film"])]
+        ['POSITIVE', 'NEGATIVE']
     """
-    return _explainer(as_config(config)).explain(text, text_pair, progress=progress)
+    _texts(text, text_pair)  # before a model is loaded
+    return _explainer(as_config(config)).explain(text, text_pair, progress=progress)  # type: ignore[call-overload, no-any-return]

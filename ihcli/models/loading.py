@@ -46,7 +46,7 @@ def load_classifier(config: RunConfig) -> LoadedClassifier:
     `ModelError`, `DeviceError`.
     """
     section = config.model
-    device = _device(config.runtime.device)
+    device = device_of(config.runtime.device)
     if config.runtime.threads is not None:
         torch.set_num_threads(config.runtime.threads)
     folder, revision = locate(section)
@@ -123,7 +123,8 @@ def assemble(
     )
 
 
-def _device(wanted: str) -> torch.device:
+def device_of(wanted: str) -> torch.device:
+    """The device of a name, the GPU or CPU with `auto`; raises `DeviceError`."""
     available = ["cpu"]
     if torch.cuda.is_available():
         available = [f"cuda:{i}" for i in range(torch.cuda.device_count())] + available

@@ -31,11 +31,16 @@ def load_tokenizer(folder: Path, section: ModelSection) -> Any:
             "files, above all tokenizer.json; save it there with tokenizer.save_pretrained."
         )
         raise ModelError(message) from error
+    return require_fast(tokenizer, section.name)
+
+
+def require_fast(tokenizer: Any, name: str) -> Any:
+    """The tokenizer itself where it is fast, else the fast one made of it; raises `ModelError`."""
     if not getattr(tokenizer, "is_fast", False):
-        tokenizer = _converted(tokenizer, section.name)
+        tokenizer = _converted(tokenizer, name)
     if not set(tokenizer.get_vocab()) - set(tokenizer.all_special_tokens):
         message = (
-            f"{section.name}: its tokenizer knows no tokens beside the special ones, so every word would be unknown. "
+            f"{name}: its tokenizer knows no tokens beside the special ones, so every word would be unknown. "
             "The folder needs the tokenizer's own files; save them there with tokenizer.save_pretrained."
         )
         raise ModelError(message)

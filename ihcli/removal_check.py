@@ -13,7 +13,7 @@ import numpy as np
 
 from ihcli.models.deletion import DeletionGame
 from ihcli.removal.game import Array, CountedGame
-from ihcli.removal.judging import integrated_hessians_form, judge, linear_form
+from ihcli.removal.judging import integrated_hessians_form, judge, linear_form, scaled_fit
 from ihcli.removal.multilinear import exact_interactions
 from ihcli.removal.stratified import uniform_sizes
 from ihcli.results import Explanation, Removal, RemovedPair, RemovedText
@@ -26,6 +26,8 @@ NOTABLE = 0.1
 """Pairs below this share of the strongest are not compared."""
 EXACT_UNITS = 5
 """Up to so many units all coalitions are evaluated."""
+APART = 0.1
+"""R² of the pattern alone is told where it is higher by so much."""
 SAMPLED = 32
 """Coalitions of uniform size evaluated for more units, or two of each size and its complement where that is more."""
 
@@ -62,18 +64,20 @@ def check_by_removal(explanation: Explanation, game: DeletionGame) -> Removal:
     count = coalitions(units)
     shown = [(own, effect) for own, effect in zip(strong, effects, strict=True)][:PAIRS]
     pairs = tuple(_shown(explanation, game, counted, own, effect) for own, effect in shown)
-    r_squared = r_attributions = correlation = None
+    r_squared = r_attributions = correlation = scaled = None
     if units > 1:
         sample = uniform_sizes(units, count, seed=0)
         v_none = float(counted(np.zeros((1, units), dtype=bool))[0])
         if explanation.method == "ih" and not np.isnan(explanation.ih).any():
-            r_squared = judge(integrated_hessians_form(explanation.ih, v_none), counted, sample).r_squared
+            form, values = integrated_hessians_form(explanation.ih, v_none), counted(sample.coalitions)
+            r_squared = judge(form, counted, sample).r_squared
+            scaled = scaled_fit(values, form(sample.coalitions), sample.weights)
         r_attributions = judge(linear_form(explanation.ig, v_none), counted, sample).r_squared
         if exact:
             correlation = _correlation(explanation.ih, exact_interactions(counted, units).matrix)
     agreeing = sum(own.entry * effect > 0 for own, effect in zip(strong, effects, strict=True))
     return Removal(
-        sentence=_sentence(explanation, pairs, agreeing, len(strong), r_squared),
+        sentence=_sentence(explanation, pairs, agreeing, len(strong), r_squared, scaled),
         pairs=pairs,
         compared=len(strong),
         agreeing=agreeing,
@@ -82,6 +86,8 @@ def check_by_removal(explanation: Explanation, game: DeletionGame) -> Removal:
         correlation=correlation,
         exact=exact,
         evaluations=counted.evaluations,
+        scale=None if scaled is None else scaled[0],
+        r_squared_scaled=None if scaled is None else scaled[1],
     )
 
 
@@ -141,7 +147,12 @@ def _answer(explanation: Explanation, text: RemovedText) -> str:
 
 
 def _sentence(
-    explanation: Explanation, pairs: Sequence[RemovedPair], agreeing: int, compared: int, r_squared: float | None
+    explanation: Explanation,
+    pairs: Sequence[RemovedPair],
+    agreeing: int,
+    compared: int,
+    r_squared: float | None,
+    scaled: tuple[float, float] | None = None,
 ) -> str:
     """The finding in plain words."""
     parts = []
@@ -163,8 +174,20 @@ def _sentence(
             f"Removing words {said}." if compared == 1
             else f"Removing words agrees in sign with {agreeing} of {noun}."
         )  # fmt: skip
-    if r_squared is not None and r_squared > 0:
-        parts.append(f"The matrix explains {100 * r_squared:.0f} % of what removing words does.")
-    elif r_squared is not None:
-        parts.append("The matrix does not predict what removing words does (R² below 0).")
+    if r_squared is not None:
+        parts.append(_explained(r_squared, scaled))
     return " ".join(parts)
+
+
+def _explained(r_squared: float, scaled: tuple[float, float] | None) -> str:
+    """How much of what removing words does the matrix explains, as it stands or by its pattern alone."""
+    if scaled is not None and scaled[0] > 0 and scaled[1] >= max(r_squared + APART, APART):
+        number = f"{r_squared:.2f}".replace("-", "−")
+        size = "large" if scaled[0] < 1 else "small"
+        return (
+            f"Multiplied by {scaled[0]:.2g}, the matrix explains {100 * scaled[1]:.0f} % of what removing words does; "
+            f"as it stands, its numbers are too {size} for that (R² {number})."
+        )
+    if r_squared > 0:
+        return f"The matrix explains {100 * r_squared:.0f} % of what removing words does."
+    return "The matrix does not predict what removing words does (R² below 0)."

@@ -294,6 +294,8 @@ class Removal:
             known.
         exact: Whether all coalitions of units were evaluated.
         evaluations: Texts that were evaluated.
+        scale: The factor by which the predictions of the matrix fit those scores best; None where not known.
+        r_squared_scaled: R² with that factor: what the pattern of the matrix explains, its size aside.
     """
 
     sentence: str
@@ -305,6 +307,8 @@ class Removal:
     correlation: float | None
     exact: bool
     evaluations: Count
+    scale: float | None = None
+    r_squared_scaled: float | None = None
 
 
 @with_config(EXACT)

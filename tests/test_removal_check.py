@@ -172,3 +172,35 @@ def test_a_matrix_worse_than_the_mean_is_not_said_to_explain_nothing(
 def test_the_check_draws_coalitions_of_every_size_of_a_text_of_any_length(units: int) -> None:
     drawn = uniform_sizes(units, coalitions(units)).coalitions
     assert {int(row.sum()) for row in drawn} == set(range(units + 1))
+
+
+@pytest.mark.parametrize(
+    ("r_squared", "scaled", "said"),
+    [
+        (0.64, (0.9, 0.66), "The matrix explains 64 % of what removing words does."),
+        (-0.05, (0.53, 0.95), "Multiplied by 0.53, the matrix explains 95 %|too large for that (R² −0.05)."),
+        (0.5, (1.8, 0.9), "Multiplied by 1.8, the matrix explains 90 %|its numbers are too small for that (R² 0.50)."),
+        (-0.5, (-1.0, 0.9), "The matrix does not predict what removing words does (R² below 0)."),
+        (-0.5, (0.1, 0.05), "The matrix does not predict what removing words does (R² below 0)."),
+    ],
+)  # fmt: skip
+def test_a_pattern_of_another_size_is_told_with_its_factor(explanation, r_squared, scaled, said) -> None:
+    told = _sentence(explanation, (), 0, 0, r_squared, scaled)
+    assert told.startswith(said.split("|")[0])
+    assert told.endswith(said.split("|")[-1])
+
+
+def test_the_factor_is_that_of_a_regression_on_the_predictions(explainer: Explainer, explanation: Explanation) -> None:
+    words, index, gamma = TEXT.split(), explanation.target.index, np.asarray(explanation.ih)
+    values, predictions, weights = [], [], []
+    for mask in range(32):
+        kept = [place for place in range(5) if mask >> place & 1]
+        values.append(score(explainer, " ".join(words[place] for place in kept), index))
+        pairs = 4 * sum(gamma[a, b] for a in kept for b in kept if a < b)
+        predictions.append(pairs + sum(2 * gamma[u, u] - gamma[u].sum() for u in kept))
+        weights.append(1 / comb(5, len(kept)))
+    root = np.sqrt(weights)
+    design = np.column_stack([np.ones(32), predictions])
+    (_, factor), *_ = np.linalg.lstsq(design * root[:, None], np.array(values) * root, rcond=None)
+    assert explanation.removal.scale == pytest.approx(factor, rel=1e-4)
+    assert explanation.removal.r_squared_scaled >= explanation.removal.r_squared

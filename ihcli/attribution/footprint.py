@@ -24,6 +24,9 @@ def _require_scalar_field(value: object) -> None:
         shown = f"a tensor of shape {tuple(value.shape)}" if isinstance(value, Tensor) else type(value).__name__
         message = f"f must map a batch (B, …) to a tensor (B,); of one input it made {shown}."
         raise UsageError(message)
+    if value.is_complex():
+        message = f"f returns complex numbers ({value.dtype}); it must return real ones, such as a part or a modulus."
+        raise UsageError(message)
     if not value.requires_grad:
         message = (
             "f has no derivative that autograd can follow: it computes under no_grad, detaches, or does not depend on "

@@ -1,6 +1,7 @@
 """Integrated Gradients and Integrated Hessians of any differentiable function, with their certificate."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
@@ -89,9 +90,12 @@ class Options:
     def require_valid(self, dtype: torch.dtype) -> None:
         """Raise `UsageError` for an option outside what is allowed."""
         check_tolerance(self.tolerance, dtype)
-        if self.formulation not in FORMULATIONS:
+        if not isinstance(self.formulation, str) or self.formulation not in FORMULATIONS:
             message = f"formulation is {self.formulation!r}; it must be one of {', '.join(FORMULATIONS)}."
             raise UsageError(message)
+        for name, value in (("max_nodes", self.max_nodes), ("top", self.top)):
+            if value is not None or name == "max_nodes":
+                require_integer(name, value)
         if self.max_nodes < 1:
             message = f"max_nodes is {self.max_nodes}; it must be at least 1."
             raise UsageError(message)
@@ -146,8 +150,10 @@ def integrated_gradients(
         >>> result.ig.round(3).tolist()
         [3.0, 3.0]
     """
+    _require_callable("f", f)
     require_tensors(x, [baseline], groups)
     check_tolerance(tolerance, x.dtype)
+    _require_memory(memory)
     path = Path.between(x, baseline, groups)
     settings = IntegrationSettings(FORMULATIONS["article"], tolerance, double=x.dtype == torch.float64)
     engine = ReverseEngine(f, memory)
@@ -224,14 +230,22 @@ def integrated_hessians(
         True
     """
     baselines = [baseline] if isinstance(baseline, Tensor) else baseline
+    _require_callable("f", f)
     baselines = require_tensors(x, baselines, groups)
     options = Options(tolerance, formulation, max_nodes, top, require_integer("seed", seed))
     options.require_valid(x.dtype)
+    _require_memory(memory)
+    if progress is not None:
+        _require_callable("progress", progress)
+    if engine is not None and not hasattr(engine, "nodes_at_once"):
+        message = f"engine is {_named(engine)}; it must evaluate f as `ihcli.attribution.reverse.ReverseEngine` does."
+        raise UsageError(message)
     paths = [Path.between(x, own, groups) for own in baselines]
-    if engine is None:
-        engine = ReverseEngine(f, memory)
-        engine.footprint(paths[0])
-    (outcome,) = integrate_paths([paths], engine, options, progress)
+    with _fused_attention_named():
+        if engine is None:
+            engine = ReverseEngine(f, memory)
+            engine.footprint(paths[0])
+        (outcome,) = integrate_paths([paths], engine, options, progress)
     if isinstance(outcome, IhError):
         raise outcome
     return outcome
@@ -382,6 +396,36 @@ def check_tolerance(tolerance: object, dtype: torch.dtype) -> None:
     if dtype not in {torch.float32, torch.float64}:
         message = f"x is {dtype}; second derivatives need float32 or float64."
         raise UsageError(message)
+
+
+def _require_callable(name: str, value: object) -> None:
+    if not callable(value):
+        message = f"{name} is {_named(value)}; it must be a function."
+        raise UsageError(message)
+
+
+def _require_memory(memory: object) -> None:
+    """Raise `UsageError` unless a number of bytes is a whole number of at least 1, or None."""
+    whole = isinstance(memory, (int, np.integer)) and not isinstance(memory, bool)
+    if memory is not None and not (whole and int(memory) >= 1):  # type: ignore[call-overload]
+        message = f"memory is {memory!r:.40}; it must be a whole number of bytes of at least 1, or None."
+        raise UsageError(message)
+
+
+@contextmanager
+def _fused_attention_named() -> Iterator[None]:
+    """Say which setting to change where f computes attention by a kernel without second derivatives."""
+    try:
+        yield
+    except (RuntimeError, NotImplementedError) as error:
+        if isinstance(error, torch.OutOfMemoryError) or "attention" not in str(error).lower():
+            raise
+        message = (
+            f"f computes fused attention, which has no second derivatives ({str(error).splitlines()[0]:.200}). Load "
+            'the model with attn_implementation="eager" or call model.set_attn_implementation("eager"); where the code '
+            "is your own, call f under torch.nn.attention.sdpa_kernel(SDPBackend.MATH)."
+        )
+        raise UsageError(message) from error
 
 
 def _named(value: object) -> str:

@@ -60,7 +60,7 @@ class CountedGame:
             raise UsageError(message)
         if new:
             chosen = rows[list(new.values())]
-            values = np.asarray(self.game(chosen), dtype=np.float64)
+            values = _real(self.game(chosen))
             if values.shape != (len(chosen),):
                 message = f"the game returned shape {values.shape} for {len(chosen)} coalitions; it must be (n,)."
                 raise UsageError(message)
@@ -70,6 +70,19 @@ class CountedGame:
                 raise NonFiniteError(message)
             self._known.update(zip(new, values.tolist(), strict=True))
         return np.array([self._known[key] for key in keys])
+
+
+def _real(scores: object) -> Array:
+    """What a game returned, as float64; raises `UsageError` for what holds no real numbers."""
+    found = np.asarray(scores)
+    if found.dtype.kind not in "biufO" or any(isinstance(one, complex | str) for one in found.flat[:1]):
+        message = f"the game returned {found.dtype} ({type(scores).__name__}); it must return real numbers (n,)."
+        raise UsageError(message)
+    try:
+        return found.astype(np.float64)
+    except (TypeError, ValueError) as error:
+        message = f"the game returned what holds no real numbers ({error}); it must return real numbers (n,)."
+        raise UsageError(message) from error
 
 
 def all_coalitions(units: int) -> Coalitions:

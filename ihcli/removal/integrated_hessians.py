@@ -54,10 +54,16 @@ def integrated_hessians_of_game(
         0.0
 
     """
-    for name, value in (("units", units), ("evaluations", evaluations), ("seed", seed)):
+    if not callable(game):
+        message = f"game is a {type(game).__name__}; it must be a function of coalitions (n, U)."
+        raise UsageError(message)
+    for name, value in (("units", units), ("evaluations", evaluations), ("seed", seed), ("top", top)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):
             message = f"{name} is {value!r}; it must be a whole number."
             raise UsageError(message)
+    if seed < 0:
+        message = f"seed is {seed}; it must be at least 0."
+        raise UsageError(message)
     if units < 1:
         message = f"The game has {units} units; it needs at least 1."
         raise UsageError(message)

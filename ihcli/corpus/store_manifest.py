@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -76,7 +76,8 @@ def read_manifest(directory: Path) -> dict[str, Any]:
 
 def seal_of(manifest: Mapping[str, Any]) -> PartsSeal:
     """What the manifest records of the parts."""
-    return PartsSeal(**manifest["parts"])
+    recorded = manifest["parts"]
+    return PartsSeal(**{field.name: recorded[field.name] for field in fields(PartsSeal) if field.name in recorded})
 
 
 def manifest_bytes(manifest: Mapping[str, Any], seal: PartsSeal) -> bytes:

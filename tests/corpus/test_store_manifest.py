@@ -68,3 +68,11 @@ def test_a_path_that_is_not_utf8_is_written_as_escapes(tmp_path: Path) -> None:
     source = b"caf\xe9.txt".decode("utf-8", "surrogateescape")
     folder = written(tmp_path, inputs=[{"source": source, "sha256": None}])
     assert json.loads((folder / "manifest.json").read_text(encoding="utf-8"))["inputs"][0]["source"] == "caf\udce9.txt"
+
+
+@pytest.mark.parametrize("parts", [{"é": 1}, {"count": 2, "last": 3, "digest": "ab", "more": [None]}, {}])
+def test_a_seal_with_other_fields_is_read_as_far_as_it_is_known(tmp_path: Path, parts: dict[str, Any]) -> None:
+    file = written(tmp_path) / "manifest.json"
+    document = {**json.loads(file.read_text(encoding="utf-8")), "parts": parts}
+    file.write_text(json.dumps(document), encoding="utf-8")
+    assert seal_of(read_manifest(tmp_path)) == (SEAL if "count" in parts else PartsSeal())

@@ -116,6 +116,7 @@ def evaluate(
     size = engine.nodes_at_once(path, request.order, None if vectors is None else len(vectors))
     if size == 1:  # one node takes all that may be used, so what the last phase left (1 GB at 508 tokens) is released
         release_free_memory()
+    pace.announce(request, path.units, len(t))
     parts: list[Evaluations] = []
     for start in range(0, len(t), size):
         nodes = slice(start, start + size)

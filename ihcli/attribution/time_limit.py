@@ -22,8 +22,14 @@ class Stopped(Exception):  # noqa: N818  (it ends an integration as asked, and i
 class TimeLimit:
     """Seconds from now on, of wall time; `stop` ends them at once.  Without a number only `stop` does."""
 
-    def __init__(self, seconds: float | None = None, clock: Callable[[], float] = time.perf_counter) -> None:
-        """The time begins to run."""
+    def __init__(
+        self,
+        seconds: float | None = None,
+        clock: Callable[[], float] = time.perf_counter,
+        expect: Callable[[float], None] | None = None,
+    ) -> None:
+        """The time begins to run; `expect` is told what second derivatives will take before they begin."""
+        self.expect = expect
         self.seconds = seconds
         self.clock = clock
         self.started = clock()
@@ -109,6 +115,11 @@ class Pace:
             f"{self.limit.seconds:g} s do not suffice for the first rows of {units} units. Give --max-seconds a larger "
             "number, or explain sentences (--units sentence)."
         )
+
+    def announce(self, request: Request, units: int, nodes: int) -> None:
+        """Tell who wants to know what the second derivatives of a request will take."""
+        if self.limit.expect is not None and request.order > 1:
+            self.limit.expect(self.seconds(request, units, nodes))
 
     def _rate(self, phase: str) -> float:
         """Seconds of a unit of work in a phase; before its first chunk the slowest of the others."""

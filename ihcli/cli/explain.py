@@ -15,7 +15,12 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from ihcli.config import RunConfig
+    from ihcli.console import Consoles, ProgressBar
     from ihcli.results import Explanation
+
+_LONG = 10.0
+"""Seconds from which a user is told what to expect."""
+_LOOSE = 0.05
 
 
 @configured()
@@ -59,6 +64,7 @@ def explain(
             estimate = explainer.estimate(words, text_pair=pair)
         else:
             with stopping(explainer.time_limit(), to) as limit:
+                limit.expect = _Announcement(config, to, progress)
                 explanation = explainer.explain(words, text_pair=pair, progress=progress, limit=limit)
     if dry_run:
         typer.echo(estimate)
@@ -106,6 +112,29 @@ def _unconverged(explanation: "Explanation", config: "RunConfig") -> str:
         f"entry after {explanation.quadrature.nodes} Hessians. Raise {_bound(config)} or --tolerance, or compute with "
         "--dtype float64."
     )
+
+
+class _Announcement:
+    """Tells the progress bar what a phase will take, and once the user, with what would be cheaper."""
+
+    def __init__(self, config: "RunConfig", to: "Consoles", bar: "ProgressBar") -> None:
+        self.config, self.to, self.bar, self.told = config, to, bar, False
+
+    def __call__(self, seconds: float) -> None:
+        self.bar.expect(seconds)
+        if seconds > _LONG and not self.told and self.config.attribution.max_seconds is None:
+            self.told = True
+            self.to.note(f"about {seconds:.0f} s for the matrix. {_cheaper(self.config)}")
+
+
+def _cheaper(config: "RunConfig") -> str:
+    """What a user may give instead to wait less."""
+    options = ["--units sentence"] if config.units.kind in {"word", "token"} else []
+    if config.attribution.top is None:
+        options.append("--top 10 (over 64 units)")
+    if config.attribution.tolerance < _LOOSE:
+        options.append(f"--tolerance {_LOOSE:g}")
+    return f"Less with {', '.join([*options, '--max-seconds N'])}; --dry-run says how much."
 
 
 def _bound(config: "RunConfig") -> str:

@@ -13,9 +13,20 @@ from dataclasses import dataclass
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, SpinnerColumn, TextColumn, TimeElapsedColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    ProgressColumn,
+    SpinnerColumn,
+    Task,
+    TextColumn,
+    TimeElapsedColumn,
+)
+from rich.progress_bar import ProgressBar as Bar
 from rich.text import Text
 
+from ihcli.console.outlook import Outlook
 from ihcli.text_safety import clean_text
 
 
@@ -66,6 +77,26 @@ def write_json(document: str) -> None:
     sys.stdout.write(document)
 
 
+class _MovingBar(BarColumn):
+    """A bar that also moves between two reports, by the time that a phase is expected to take."""
+
+    def render(self, task: Task) -> Bar:
+        """The bar of a task."""
+        outlook: Outlook | None = task.fields.get("outlook")
+        share = None if outlook is None else outlook.share
+        return super().render(task) if share is None else Bar(total=1.0, completed=share, width=self.bar_width)
+
+
+class _Left(ProgressColumn):
+    """The time to the end of the phase."""
+
+    def render(self, task: Task) -> Text:
+        """Some words, or nothing where it is not known."""
+        outlook: Outlook | None = task.fields.get("outlook")
+        left = None if outlook is None else outlook.left
+        return Text("" if left is None else f"about {left:.0f} s left", style="dim")
+
+
 class ProgressBar:
     """A progress bar on standard error, called with a description, the steps done and their total.
 
@@ -75,10 +106,14 @@ class ProgressBar:
     def __init__(self, to: Consoles | None = None, *, quiet: bool = False) -> None:
         """Draw on the standard error of `to`."""
         to = to or consoles(quiet=quiet)
-        columns = (SpinnerColumn(), TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn())
+        columns = (
+            SpinnerColumn(), TextColumn("{task.description}", markup=False), _MovingBar(), MofNCompleteColumn(), _Left()
+        )  # fmt: skip
         hidden = to.quiet or quiet or not to.err.is_terminal
         self._bar = Progress(*columns, TimeElapsedColumn(), console=to.err, transient=True, disable=hidden)
-        self._task = self._bar.add_task("starting", total=None)
+        self._task = self._bar.add_task("starting", total=None, outlook=None)
+        self._phase: str | None = None
+        self._outlook: Outlook | None = None
 
     def __enter__(self) -> Self:
         """Begin to draw."""
@@ -91,7 +126,17 @@ class ProgressBar:
 
     def __call__(self, what: str, done: int, total: int | None) -> None:
         """Show that `done` of `total` steps are done."""
+        if self._outlook is None or (self._phase is not None and what != self._phase):
+            self.expect(None)
+        self._phase = what
+        assert self._outlook is not None  # noqa: S101  (made above)
+        self._outlook.report(done, total)
         self._bar.update(self._task, description=what, completed=done, total=total)
+
+    def expect(self, seconds: float | None) -> None:
+        """A phase begins that is expected to take so many seconds: the bar moves, and shows the time to its end."""
+        self._phase, self._outlook = None, Outlook(seconds)
+        self._bar.update(self._task, outlook=self._outlook)
 
 
 def progress(to: Consoles) -> ProgressBar:

@@ -163,3 +163,14 @@ def test_strongest_pairs_come_back_with_the_rows_that_were_computed() -> None:
     (error,) = integrate_paths([[path(units)]], Timed(f, limit.clock, limit), Options(top=3), limit=limit)
     assert isinstance(error, TimeLimitError)
     assert "first rows of 72 units" in str(error)
+
+
+def test_what_second_derivatives_will_take_is_told_before_they_begin() -> None:
+    clock, told = Clock(), []
+    limit = TimeLimit(None, clock, lambda seconds: told.append((clock.now, seconds)))
+    engine = Timed(steep, clock)
+    (found,) = integrate_paths([[path()]], engine, Options(tolerance=1e-3), limit=limit)
+    assert isinstance(found, Interactions)
+    (first, expected), *_ = told
+    assert first == pytest.approx(GRADIENT * found.quadrature.gradients, rel=0.7)  # nothing but gradients before
+    assert 0 < expected < clock.now - first + 1

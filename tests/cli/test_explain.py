@@ -3,7 +3,7 @@ import io
 import json
 import sys
 import types
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -35,6 +35,7 @@ class Stand:
 
     converged = True
     failure: BaseException | None = None
+    expected: Sequence[float] = ()
     asked: list[tuple[RunConfig, str, str | None]]
 
     def __init__(self) -> None:
@@ -51,6 +52,8 @@ class Stand:
         assert limit.seconds == self.config.attribution.max_seconds
         self.asked.append((self.config, text, text_pair))
         progress("nodes", 1, None)
+        for seconds in self.expected:
+            limit.expect(seconds)
         if self.failure is not None:
             raise self.failure
         ih = np.array([[0.25, 0.5], [0.5, -0.25]])
@@ -126,6 +129,17 @@ def test_json_with_a_folder_is_both(ask: Ask, tmp_path: Path) -> None:
     result = ask("explain", "not bad", "--json", "-o", "here", "--formats", "json")
     assert files(tmp_path) == {"here/not-bad/result.json"}
     assert (tmp_path / "here/not-bad/result.json").read_text(encoding="utf-8") == result.stdout
+
+
+def test_a_long_computation_is_announced_once_with_what_takes_less(ask: Ask, stand: Stand) -> None:
+    stand.expected = (9.0, 42.0, 42.0)
+    lines = ask("explain", "not bad", "--formats", "json", "--top", "3").stderr.splitlines()
+    (line,) = [line for line in lines if "42 s" in line]
+    assert "--units sentence" in line
+    assert "--top" not in line  # given already
+    assert "9 s" not in "".join(lines)
+    assert "42 s" not in ask("explain", "not bad", "--formats", "json", "-q").stderr
+    assert "42 s" not in ask("explain", "not bad", "--formats", "json", "--max-seconds", "60").stderr
 
 
 def test_quiet_keeps_the_result_only(ask: Ask) -> None:

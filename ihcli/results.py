@@ -502,6 +502,60 @@ class Explanation:
         known = [(int(i), int(j), float(v)) for i, j, v in zip(rows, columns, values, strict=True) if not math.isnan(v)]
         return sorted(known, key=lambda pair: (-abs(pair[2]), pair[0], pair[1]))
 
+    def to_pandas(self) -> tuple[Any, Any]:
+        """The result as two frames of pandas.
+
+        Returns:
+            The units (`unit`, `side`, `start`, `end`, `attribution`, and `own`, the diagonal of the matrix) and
+            the pairs, strongest first (`i`, `j`, `first`, `second`, `interaction`, `total`: what the pair adds to
+            f(x) − f(x′)); pairs that were not computed are left out.
+
+        Raises:
+            UsageError: pandas is not installed.
+
+        Example:
+            >>> import ihcli
+            >>> units, pairs = ihcli.Explanation.load("outputs/this-movie-was-not-bad").to_pandas()
+            >>> pairs.loc[0, ["first", "second"]].tolist()
+            ['not', 'bad']
+        """
+        frames: tuple[Any, Any] = _output("conversions").to_pandas(self)
+        return frames
+
+    def to_shapiq(self) -> Any:
+        """The result for the plots and analyses of shapiq.
+
+        Returns:
+            InteractionValues of orders 0 to 2: f(x′), Γ_uu, and what each pair adds, 2 Γ_uv; they sum to f(x) up to the
+            completeness gap. The index is called `k-SII`, the nearest of those that shapiq knows.
+
+        Raises:
+            UsageError: shapiq is not installed, or entries of the matrix were not computed.
+
+        Example:
+            >>> import ihcli
+            >>> values = ihcli.Explanation.load("outputs/this-movie-was-not-bad").to_shapiq()
+            >>> values.n_players, values.max_order
+            (5, 2)
+        """
+        return _output("conversions").to_shapiq(self)
+
+    def to_shap(self) -> Any:
+        """The attributions for the plots of shap.
+
+        Returns:
+            An Explanation of shap of one text: `values` are the attributions, `base_values` is f(x′), `data` the units.
+
+        Raises:
+            UsageError: shap is not installed.
+
+        Example:
+            >>> import ihcli
+            >>> ihcli.Explanation.load("outputs/this-movie-was-not-bad").to_shap().values.shape
+            (5,)
+        """
+        return _output("conversions").to_shap(self)
+
     def to_dict(self) -> dict[str, Any]:
         """The document of the result.
 

@@ -23,6 +23,7 @@ from explanations import make_explanation
 from hostile_results import GOOD
 from typer.testing import CliRunner, Result
 
+from ihcli.attribution.time_limit import TimeLimit
 from ihcli.cli.app import app
 from ihcli.config import RunConfig
 from ihcli.corpus import processes
@@ -61,8 +62,8 @@ class Stand(StandIn):
     def estimate(self, text: str, text_pair: str | None = None) -> str:
         return f"{len(text)} {text_pair is None}"
 
-    def time_limit(self) -> None:
-        return None
+    def time_limit(self) -> TimeLimit:
+        return TimeLimit(self.config.attribution.max_seconds)
 
 
 @contextmanager

@@ -142,6 +142,14 @@ def test_a_long_computation_is_announced_once_with_what_takes_less(ask: Ask, sta
     assert "42 s" not in ask("explain", "not bad", "--formats", "json", "--max-seconds", "60").stderr
 
 
+def test_the_result_is_shown_before_its_figure_is_drawn(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    shown = []
+    monkeypatch.setattr("ihcli.console.render", lambda *_, **__: shown.append("result"))
+    monkeypatch.setattr("ihcli.output.write_files", lambda *_, **__: shown.append("files") or [])
+    assert ask("explain", "not bad").exit_code == 0
+    assert shown == ["result", "files"]
+
+
 def test_quiet_keeps_the_result_only(ask: Ask) -> None:
     loud, quiet = (ask("explain", "not bad", "--formats", "json", *more) for more in ([], ["-q"]))
     assert quiet.stdout == loud.stdout

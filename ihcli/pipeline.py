@@ -24,10 +24,12 @@ from ihcli.attribution.reverse import ReverseEngine, differentiable
 from ihcli.attribution.time_limit import TimeLimit
 from ihcli.baseline_choice import marked, with_other
 from ihcli.config import BaselineSection, RunConfig, UnitsSection, load, parse_size
-from ihcli.errors import BaselineError, ConfigError, IhError, InputError, ModelError, UsageError
+from ihcli.errors import BaselineError, ConfigError, IhError, InputError, ModelError, TargetError, UsageError
 from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
 from ihcli.models.deletion import DeletionGame
 from ihcli.models.in_memory import NAME, ModelInMemory
+from ihcli.models.score import LabelledScore
+from ihcli.models.targets import ALL, find_label, several
 from ihcli.models.units import Place
 from ihcli.models.units import sentences as sentence_spans
 from ihcli.removal_check import COMPARED, check_by_removal, coalitions
@@ -306,6 +308,117 @@ class Explainer:
                 raise type(outcome)(message) from outcome
         results = [outcome for outcome in outcomes if isinstance(outcome, Explanation)]
         return results[0] if single else results
+
+    @differentiable
+    def explain_labels(
+        self,
+        text: str,
+        text_pair: str | None = None,
+        labels: str | Sequence[str | int] = ALL,
+        *,
+        progress: bool | Progress | None = None,
+        limit: TimeLimit | None = None,
+    ) -> list[Explanation]:
+        """Explain several labels of one text, from one traced computation and one check by removal.
+
+        Logits of all labels are integrated together, in shared batches of one traced function; probabilities and
+        log-odds one after the other.  All of them share the logits of cut texts, which removal needs.
+
+        Args:
+            text: The text.
+            text_pair: A second text, for models that read two.
+            labels: `all`, names with commas between, or a list of names and indices.
+            progress: As for `explain`.
+            limit: Time that takes the place of the configuration's, which all labels share.
+
+        Returns:
+            An explanation for each label, in the order named, each as `explain` gives it up to rounding.
+
+        Raises:
+            TargetError: The model lacks a label, one is named twice, or the target is a difference.
+            InputError: The text cannot be explained.
+            IhError: Any other failure, by the kind that fits.
+
+        Example:
+            >>> import ihcli
+            >>> found = ihcli.Explainer().explain_labels("not bad")
+            >>> [result.target.label for result in found]
+            ['NEGATIVE', 'POSITIVE']
+        """
+        self._renew()
+        _texts(text, text_pair)
+        classifier, config = self.classifier, self.config
+        if config.target.against is not None:
+            message = "Several labels and a label to compare against exclude each other. Leave `against` out."
+            raise TargetError(message)
+        chosen = several(labels, classifier.labels)
+        if chosen is None:
+            chosen = [find_label(str(labels), classifier.labels, "label")]
+        limit = limit or self.time_limit(len(chosen))
+        own = [self._of_label(index) for index in chosen]
+        with _shown(progress) as report:
+            if text_games.is_game(config) or config.baseline.others or config.target.output != "logit":
+                return self._labels_apart(text, text_pair, own, report, limit)
+            return self._labels_together(text, text_pair, own, report, limit)
+
+    def _of_label(self, index: int) -> "Explainer":
+        """The same explainer of one label, which keeps the logits of cut texts with the others."""
+        other = copy.copy(self)
+        label: str | int = self.classifier.labels[index]
+        if self.classifier.labels.count(str(label)) > 1 or str(label).isdecimal() or label in {"predicted", ALL}:
+            label = f"index:{index}"
+        other.config = self.config.model_copy(update={"target": self.config.target.model_copy(update={"label": label})})
+        return other
+
+    def _labels_apart(
+        self, text: str, text_pair: str | None, own: Sequence["Explainer"], progress: Progress | None, limit: TimeLimit
+    ) -> list[Explanation]:
+        """Each label integrated by itself; cut texts are shared."""
+        kept: dict[bytes, Any] = {} if self.deleted is None else self.deleted
+        found: list[Explanation] = []
+        for one in own:
+            one.deleted = kept
+            found.append(one.explain(text, text_pair, progress=progress, limit=limit))
+        return found
+
+    def _labels_together(
+        self, text: str, text_pair: str | None, own: Sequence["Explainer"], progress: Progress | None, limit: TimeLimit
+    ) -> list[Explanation]:
+        """The logits of all labels integrated in shared batches of one traced computation."""
+        kept: dict[bytes, Any] = {} if self.deleted is None else self.deleted
+        first = own[0].prepare(text, text_pair, own[0]._opened(text, text_pair, progress, limit))  # noqa: SLF001
+        prepared = [first]
+        for one in own[1:]:
+            target = self.classifier.target(one.config.target, first.prediction)
+            presence = self.classifier.presence(first.encoded, target, _baseline(self.config))
+            prepared.append(PreparedText(first.encoded, first.prediction, target, presence))
+        score = first.switched.score
+        if any(one.switched.score.beta != score.beta for one in prepared):  # smoothed differently
+            return self._labels_apart(text, text_pair, own, progress, limit)
+        tasks = [
+            [
+                dataclasses.replace(
+                    path, parameters=(*path.parameters, _one_hot(one, len(self.classifier.labels), path.delta))
+                )
+                for path in one.switched.paths
+            ]
+            for one in prepared
+        ]
+        weighted = LabelledScore(score)
+        reverse = ReverseEngine(weighted, self.memory)
+        program = choose_engine(weighted, tasks[0][0], self.config.attribution.engine).program
+        engine: Engine = reverse
+        if program is not None:
+            forward = ForwardEngine(program, memory_limit(tasks[0][0].delta.device, self.memory), reverse)
+            engine = forward if self.config.attribution.engine == "forward" or forward.pays(tasks[0][0]) else reverse
+        results = integrate_paths(tasks, engine, self._options(first), progress, limit)
+        found: list[Explanation] = []
+        for one, ready, result in zip(own, prepared, results, strict=True):
+            if isinstance(result, IhError):
+                raise result
+            one.deleted = kept
+            found.append(one._record(ready, result, limit))  # noqa: SLF001
+        return found
 
     @differentiable
     def explain_together(
@@ -701,6 +814,13 @@ def as_config(config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | N
         )
         raise ConfigError(message)
     return load(config, environ={}).config
+
+
+def _one_hot(prepared: PreparedText, labels: int, like: torch.Tensor) -> torch.Tensor:
+    """1 for the label of the target, else 0, (C,)."""
+    weights = like.new_zeros(labels)
+    weights[prepared.target.index] = 1.0
+    return weights
 
 
 def _texts(

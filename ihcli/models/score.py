@@ -55,6 +55,18 @@ class Score:
 
 
 @dataclass(frozen=True, slots=True, eq=False)
+class LabelledScore:
+    """The logits of a score weighted by its last parameter (B, C): one function, and one trace, for every label."""
+
+    score: Score
+
+    def __call__(self, points: Tensor, *parameters: Tensor) -> Tensor:
+        """Σ_c weights_c · logit_c at points (B, …), as (B,)."""
+        *further, weights = parameters
+        return (self.score.logits(points, *further) * weights).sum(-1)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class SwitchedScore(Score):
     """F as a function of one switch a token (B, T), with the text's embeddings (B, T, D) as a parameter.
 

@@ -11,6 +11,8 @@ from ihcli.config import TargetSection
 from ihcli.errors import SameLabelError, TargetError
 from ihcli.results import Prediction, Target
 
+ALL = "all"
+"""What a user names every label by."""
 NAME, INDEX = "name:", "index:"
 """Prefixes by which a user says whether a number is a label's name or its index."""
 _MOST_DIGITS, _MOST_LISTED = 9, 50
@@ -88,6 +90,33 @@ def find_label(wanted: str | int, labels: Sequence[str], what: str) -> int:
         )
         raise TargetError(message)
     return _only(named, text, labels, what)
+
+
+def several(wanted: str | int | Sequence[str | int], labels: Sequence[str]) -> list[int] | None:
+    """The labels that a user names together: `all`, or names with commas between; None where one label is meant.
+
+    What is the name of one label is that label, so a comma in a name is never taken for one between names.  Raises
+    `TargetError` for a label that the model lacks or that is named twice, and for `all` where a label is called so.
+    """
+    if isinstance(wanted, str):
+        if wanted == ALL and ALL in labels:
+            message = (
+                f"{ALL} could be every label or the label of that name. Write {NAME}{ALL} for the label, or the labels "
+                f"with commas between. The labels: {_listed(labels)}."
+            )
+            raise TargetError(message)
+        if wanted == ALL:
+            return list(range(len(labels)))
+        if "," not in wanted or _named(wanted, labels) or wanted.startswith(NAME):
+            return None
+        wanted = [one.strip() for one in wanted.split(",")]
+    elif isinstance(wanted, int):
+        return None
+    found = [find_label(one, labels, "label") for one in wanted]
+    if not found or len(set(found)) < len(found):
+        message = f"The labels {list(wanted)!r:.200} hold none, or one twice. Name each label once: {_listed(labels)}."
+        raise TargetError(message)
+    return found
 
 
 def _digits(number: int) -> str:

@@ -74,7 +74,7 @@ def test_shap_reads_the_attributions_back() -> None:
     values = RESULT.to_shap()
     assert values.values.tolist() == RESULT.ig.tolist()
     assert float(values.base_values) + values.values.sum() == pytest.approx(RESULT.f_input, abs=1e-2)
-    assert values.abs.argsort[-1] == int(np.argmax(np.abs(RESULT.ig)))
+    assert int(values.abs.argsort.values[-1]) == int(np.argmax(np.abs(RESULT.ig)))
     axes = shap.plots.bar(values, show=False)
     assert {label.get_text().split("= ")[-1] for label in axes.get_yticklabels()} >= {
         unit.text for unit in RESULT.units

@@ -15,6 +15,8 @@ from ihcli.file_writing import require_folder_possible
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from rich.console import Console
+
     from ihcli.config import RunConfig
     from ihcli.console import Consoles, ProgressBar
     from ihcli.results import Explanation
@@ -25,7 +27,7 @@ _LOOSE = 0.05
 
 
 @configured()
-def explain(
+def explain(  # noqa: C901, PLR0912  (a branch for each way to be asked and to answer)
     text: Annotated[str | None, typer.Argument(help="the text; - reads standard input", metavar="TEXT|-")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="file that holds one text", metavar="FILE")] = None,
     text_pair: Annotated[
@@ -55,18 +57,34 @@ def explain(
         require_folder_possible(Path(config.output.directory))
 
     from ihcli import console
+    from ihcli.models.targets import several
     from ihcli.pipeline import Explainer
     from ihcli.runtime.onednn import fast_products
 
     to = console.consoles(quiet=quiet)
     with console.warnings_shown(to), console.progress(to) as progress, fast_products():
         explainer = Explainer(config)
-        if dry_run:
+        labels = several(config.target.label, explainer.classifier.labels)
+        if labels is not None and dry_run:
+            message = (
+                "--dry-run is for one label. Give --target one of them; several cost less than as many times that."
+            )
+            raise UsageError(message)
+        explanations = None
+        if labels is not None:
+            with stopping(explainer.time_limit(len(labels)), to) as limit:
+                explanations = explainer.explain_labels(
+                    words, pair, [f"index:{index}" for index in labels], progress=progress, limit=limit
+                )
+        elif dry_run:
             estimate = explainer.estimate(words, text_pair=pair)
         else:
             with stopping(explainer.time_limit(), to) as limit:
                 limit.expect = _Announcement(config, to, progress)
                 explanation = explainer.explain(words, text_pair=pair, progress=progress, limit=limit)
+    if explanations is not None:
+        _show_labels(explanations, config, as_json=as_json, writes=writes, quiet=quiet)
+        return
     if dry_run:
         typer.echo(estimate)
         return
@@ -84,6 +102,68 @@ def explain(
     if not explanation.converged:
         _note(_unconverged(explanation, config))
         raise typer.Exit(ExitCode.NOT_CONVERGED)
+
+
+def _show_labels(
+    explanations: "Sequence[Explanation]", config: "RunConfig", *, as_json: bool, writes: bool, quiet: bool
+) -> None:
+    """Write a folder for each label and one report, and print a table of the labels, or their documents."""
+    from ihcli import console
+
+    to = console.consoles(quiet=quiet)
+    try:
+        with console.warnings_shown(to):
+            written = _write_labels(explanations, config) if writes else []
+    finally:
+        if as_json:
+            console.write_json("[\n" + ",\n".join(one.to_json().rstrip("\n") for one in explanations) + "\n]\n")
+        else:
+            _label_table(explanations, to.out)
+    if not quiet:
+        for path in written:
+            _note(f"wrote {path}")
+    missed = [one for one in explanations if not one.converged]
+    for one in missed:
+        _note(f"{one.target.label}: {_unconverged(one, config)}")
+    if missed:
+        raise typer.Exit(ExitCode.NOT_CONVERGED)
+
+
+def _write_labels(explanations: "Sequence[Explanation]", config: "RunConfig") -> list[Path]:
+    """The files of each label in a folder of its name below that of the text, and a report that holds all of them."""
+    from ihcli.output import write_files
+    from ihcli.output.naming import folder_of_text, name_of_id
+    from ihcli.output.report import write_report
+
+    first = explanations[0]
+    folder = folder_of_text(Path(config.output.directory), first.text, first.text_pair)
+    written: list[Path] = []
+    for one in explanations:
+        name = name_of_id(f"{one.target.index}-{one.target.label}")
+        written += write_files(one, folder / name, config.output.formats, diagonal=config.output.diagonal)
+    return [*written, write_report(explanations, folder / "labels.html")]
+
+
+def _label_table(explanations: "Sequence[Explanation]", out: "Console") -> None:
+    """A line a label: its probability, its score at the baseline and the text, and its strongest pair."""
+    from rich.table import Table
+
+    from ihcli import console
+
+    first = explanations[0].prediction
+    table = Table(box=None, pad_edge=False)
+    for heading in ("label", "value" if first.are_values else "p", "f(x′)", "f(x)", "strongest pair", "Γ", "converged"):
+        table.add_column(heading, overflow="fold")
+    probabilities = list(first.probabilities.values())
+    for one in explanations:
+        i, j, value = next(iter(one.pairs()), (0, 0, 0.0))
+        pair = f"{one.units[i].text} · {one.units[j].text}" if i != j else ""
+        cells = (
+            one.target.label, f"{probabilities[one.target.index]:.3f}", f"{one.f_baseline:.3g}", f"{one.f_input:.3g}",
+            pair, f"{value:+.3g}" if pair else "", "yes" if one.converged else "no",
+        )  # fmt: skip
+        table.add_row(*(console.plain(cell) for cell in cells))
+    out.print(table)
 
 
 def _write(explanation: "Explanation", config: "RunConfig") -> list[Path]:

@@ -36,6 +36,7 @@ class Stand:
     converged = True
     failure: BaseException | None = None
     expected: Sequence[float] = ()
+    classifier = types.SimpleNamespace(labels=("NEGATIVE", "POSITIVE"))
     asked: list[tuple[RunConfig, str, str | None]]
 
     def __init__(self) -> None:

@@ -264,12 +264,36 @@ class RunConfig(_Section):
     check: CheckSection = CheckSection()
 
     def to_dict(self) -> dict[str, Any]:
-        """The configuration in plain JSON types."""
+        """The configuration in plain JSON types.
+
+        Returns:
+            The settings by section and name, all of them.
+
+        Example:
+            >>> import ihcli
+            >>> ihcli.RunConfig().to_dict()["model"]["name"]
+            'bundled'
+        """
         return self.model_dump(mode="json")
 
     @classmethod
     def of(cls, values: Mapping[str, Any] | None = None) -> Self:
-        """A configuration from nested values, the rest default; raises `ConfigError`."""
+        """A configuration from nested values, the rest default.
+
+        Args:
+            values: Settings by section and name, such as `{"target": {"label": "POSITIVE"}}`; None for the defaults.
+
+        Returns:
+            The configuration, checked.
+
+        Raises:
+            ConfigError: A section, a name or a value is not known or not allowed.
+
+        Example:
+            >>> import ihcli
+            >>> ihcli.RunConfig.of({"attribution": {"tolerance": 0.05}}).attribution.tolerance
+            0.05
+        """
         return cls.model_validate(_validate({} if values is None else values, {}))
 
 

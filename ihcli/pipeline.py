@@ -242,7 +242,7 @@ class Explainer:
         return PreparedText(encoded, prediction, target, presence)
 
     @overload
-    def explain(
+    def explain(  # type: ignore[overload-overlap]  # a str is an iterable of str too
         self,
         text: str,
         text_pair: str | None = None,
@@ -808,7 +808,7 @@ def as_config(config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | N
     if config is None or isinstance(config, Mapping):
         return RunConfig.of(config)
     if not isinstance(config, str | os.PathLike):
-        message = (
+        message = (  # type: ignore[unreachable]
             f"config is a {type(config).__name__}; it must be a RunConfig, nested values such as "
             '{"target": {"label": "POSITIVE"}}, the path of a YAML file, or None.'
         )
@@ -886,7 +886,7 @@ def _explainer(config: RunConfig) -> Explainer:
 
 
 @overload
-def explain(
+def explain(  # type: ignore[overload-overlap]  # a str is an iterable of str too
     text: str,
     config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | None = None,
     *,
@@ -946,4 +946,4 @@ def explain(
         ['POSITIVE', 'NEGATIVE']
     """
     _texts(text, text_pair)  # before a model is loaded
-    return _explainer(as_config(config)).explain(text, text_pair, progress=progress)  # type: ignore[call-overload, no-any-return]
+    return _explainer(as_config(config)).explain(text, text_pair, progress=progress)

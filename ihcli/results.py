@@ -403,7 +403,7 @@ class Explanation:
         >>> result = ihcli.Explanation.load("outputs/this-movie-was-not-bad")
         >>> i, j, strength = result.pairs()[0]
         >>> print(f"{result.units[i].text}, {result.units[j].text}: {strength:.1f}")
-        not, bad: 2.3
+        not, bad: 3.0
         >>> result.ih.shape, result.converged
         ((5, 5), True)
     """

@@ -37,11 +37,17 @@ class Estimate:
     """Units, and the expected nodes, products, seconds and peak bytes."""
 
     units: int
+    """Units of the text."""
     nodes: int
+    """Expected Hessians."""
     products: int
+    """Expected products of a Hessian with a vector."""
     seconds: float
+    """Expected seconds."""
     bytes: int
+    """Expected peak of memory beyond the model, in bytes."""
     engine: str
+    """How second derivatives are taken: `forward` or `reverse`."""
     cheaper: Mapping[str, float] = field(default_factory=dict)
     """Options that take less, and their expected seconds."""
 

@@ -64,8 +64,11 @@ class EngineChoice:
     """The second-order engine of one function, and why: `forward` with its program, or `reverse` with None."""
 
     name: Literal["forward", "reverse"]
+    """Which engine."""
     reason: str
+    """Why it is this one."""
     program: Program | None
+    """The traced computation; None for `reverse`."""
 
 
 def choose_engine(f: ScalarField, path: Path, wanted: Literal["auto", "forward", "reverse"] = "auto") -> EngineChoice:

@@ -28,9 +28,13 @@ class Adapter:
     """
 
     model: Any
+    """The model."""
     accepted: frozenset[str]
+    """The names of the inputs that it takes."""
     route: Route | None = None
+    """How embeddings enter: `inputs_embeds`, `hook`, or None where neither way does."""
     reason: str = ""
+    """Why no route does; empty where one does."""
 
     @property
     def embedding(self) -> nn.Module:

@@ -27,15 +27,23 @@ class EncodedText:
     """
 
     text: str
+    """The text."""
     text_pair: str | None
+    """The second text, or None."""
     input_ids: Tensor
+    """The ids (T,)."""
     extras: Mapping[str, Tensor]
+    """Further inputs of the model by name, each (T,)."""
     tokens: tuple[str, ...]
+    """The tokens as the tokenizer names them."""
     units: tuple[Unit, ...]
+    """The units that rows stand for."""
     groups: Tensor
+    """The unit of each token (T,), -1 for special tokens."""
     sides: tuple[int | None, ...]
     """0 or 1 for a token of the text or of its pair, None for a special token."""
     truncated: bool = False
+    """Whether the text was cut to what the model reads."""
     notes: tuple[str, ...] = ()
     """What every explanation of this text must say beside its numbers."""
 

@@ -96,7 +96,7 @@ def weights_sha256(model: nn.Module) -> str:
             digest.update(f"{name} {value.dtype} {tuple(value.shape)}\n".encode())
             content = value.detach().cpu().contiguous().reshape(-1)
             if content.numel():
-                digest.update(memoryview(content.view(torch.uint8).numpy()))
+                digest.update(memoryview(content.view(torch.uint8).numpy()))  # type: ignore[arg-type]
     return digest.hexdigest()
 
 
@@ -122,7 +122,7 @@ def twin(model: nn.Module, dtype: torch.dtype, device: torch.device) -> tuple[nn
         if merge is not None:
             adapter = _adapter(model)
             with silenced():
-                made = made.merge_and_unload()
+                made = made.merge_and_unload()  # type: ignore[operator]
     except (MemoryError, torch.OutOfMemoryError):
         raise
     except Exception as error:

@@ -30,8 +30,11 @@ class Check:
     """One finding: what was looked at, whether it is well, and what was seen."""
 
     name: str
+    """What was looked at."""
     ok: bool
+    """Whether it is well."""
     detail: str
+    """What was seen, in a sentence."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,6 +42,7 @@ class Report:
     """All findings about one model."""
 
     checks: tuple[Check, ...]
+    """The findings, in the order in which they were made."""
 
     @property
     def ok(self) -> bool:

@@ -19,12 +19,19 @@ class Score:
     """f: embeddings (B, T, D) to the explained scalar (B,), twice differentiable."""
 
     adapter: Adapter
+    """The way into the model."""
     encoded: EncodedText
+    """The text."""
     target: Target
+    """The explained scalar."""
     against: int | None
+    """The index of the label whose output is subtracted, or None."""
     problem: str
+    """`single_label`, `multi_label` or `regression`."""
     plan: Plan = ()
+    """What the embedding layer is called with, where embeddings enter by a hook."""
     kinks: tuple[Kink | None, ...] = ()
+    """The calls of kinked functions in order, None for those that stay."""
     beta: float | None = None
     """Sharpness of the smoothing; None where nothing is smoothed."""
 

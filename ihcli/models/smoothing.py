@@ -109,7 +109,9 @@ class Kink:
     """One call of a kinked function: its name, and whether a smooth form can take its place there."""
 
     name: str
+    """The function, such as `relu`."""
     smoothable: bool
+    """Whether a smooth form can take its place."""
 
 
 class _Watch(TorchFunctionMode):

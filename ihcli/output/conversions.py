@@ -1,5 +1,6 @@
 """An explanation for other libraries: frames of pandas, InteractionValues of shapiq, an Explanation of shap."""
 
+import warnings
 from importlib import import_module
 from typing import Any
 
@@ -80,7 +81,9 @@ def to_shap(explanation: Explanation) -> Any:
 def _library(name: str) -> Any:
     """A library that is no dependency of this package; raises `UsageError` where it cannot be imported."""
     try:
-        return import_module(name)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # what a library says of its own imports is not about the result
+            return import_module(name)
     except ImportError as error:
         message = f"This needs {name}, which cannot be imported ({error}). Install it: pip install {name}"
         raise UsageError(message) from error

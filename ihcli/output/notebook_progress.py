@@ -34,7 +34,7 @@ def _in_notebook() -> Iterator[Report]:
     if find_spec("ipywidgets") is None:
         from tqdm.std import tqdm  # type: ignore[import-untyped]
     else:
-        from tqdm.notebook import tqdm
+        from tqdm.notebook import tqdm  # type: ignore[import-untyped]
     shown: Any = tqdm(total=0, leave=False)
 
     def report(phase: str, done: int, total: int) -> None:

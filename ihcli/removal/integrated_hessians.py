@@ -55,7 +55,7 @@ def integrated_hessians_of_game(
 
     """
     if not callable(game):
-        message = f"game is a {type(game).__name__}; it must be a function of coalitions (n, U)."
+        message = f"game is a {type(game).__name__}; it must be a function of coalitions (n, U)."  # type: ignore[unreachable]
         raise UsageError(message)
     for name, value in (("units", units), ("evaluations", evaluations), ("seed", seed), ("top", top)):
         if value is not None and (isinstance(value, bool) or not isinstance(value, int)):

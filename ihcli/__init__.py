@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from ihcli.removal.integrated_hessians import integrated_hessians_of_game
     from ihcli.results import Explanation
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 __all__ = [
     "Explainer",

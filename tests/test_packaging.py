@@ -104,7 +104,7 @@ def test_the_version_is_that_of_the_package_and_of_the_changelog() -> None:
     assert re.fullmatch(r"\d+\.\d+\.\d+", ihcli.__version__)
     newest = re.search(r"^## (\S+)", (ROOT / "CHANGELOG.md").read_text(encoding="utf-8"), re.MULTILINE)
     assert newest is not None
-    assert newest[1] in {ihcli.__version__, "Unreleased", "[Unreleased]"}
+    assert newest[1] in {f"[{ihcli.__version__}]", "[Unreleased]"}
 
 
 def test_the_constraints_pin_everything_that_the_package_needs() -> None:

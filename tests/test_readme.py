@@ -1,5 +1,6 @@
-"""The README: its commands give the output shown, its code and configurations work, its tables show their data."""
+"""README and site: commands give the output shown, code and configurations work, figures are those of their data."""
 
+import importlib.util
 import json
 import os
 import re
@@ -13,20 +14,37 @@ from typer.main import get_command
 
 from ihcli.cli.app import app
 from ihcli.config import RunConfig, load
+from ihcli.results import Explanation
 
 ROOT = Path(__file__).parent.parent
+DOCS = ROOT / "configs/docs"
 README = (ROOT / "README.md").read_text(encoding="utf-8")
+PAGES = {
+    path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
+    for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
+}
+RUN_CELL = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"[−+-]?\d[\d.]*(?:e[−-]?\d+)?")
 
 
-def marked(marker: str) -> list[tuple[str, str]]:
+def marked(marker: str, page: str = README) -> list[tuple[str, str]]:
     """The commands of the console blocks below `<!-- marker -->`, each with the output shown."""
     commands: list[tuple[str, str]] = []
-    for block in re.findall(rf"<!-- {marker} -->\n```console\n(.*?)```", README, re.DOTALL):
+    for block in re.findall(rf"<!-- {marker} -->\n```console\n(.*?)```", page, re.DOTALL):
         for part in re.split(r"^\$ ", block, flags=re.MULTILINE)[1:]:
             command, _, output = part.partition("\n")
             commands.append((command, output))
     return commands
+
+
+SHOWN = [
+    pytest.param(*one, id=f"{name}-{index}")
+    for name, page in PAGES.items()
+    for index, one in enumerate(marked("run", page))
+]
+"""Every command of README and site that runs here and whose output is shown."""
+CELLS = {name: found for name, page in PAGES.items() if (found := RUN_CELL.findall(page))}
+"""The Bash and Python blocks of each page."""
 
 
 def test_two_commands_do_all_the_set_up() -> None:
@@ -39,7 +57,7 @@ def test_two_commands_do_all_the_set_up() -> None:
 
 @pytest.mark.parametrize("name", sorted(get_command(app).commands))  # type: ignore[attr-defined]
 def test_every_command_stands_in_it(name: str) -> None:
-    assert f"ih {name}" in README
+    assert f"ih {name}" in README + PAGES["configs/docs/reference/command-line.md"] + "".join(PAGES.values())
 
 
 def shape(text: str) -> str:
@@ -52,15 +70,15 @@ def numbers(text: str) -> list[float]:
     return [float(number.replace("−", "-")) for number in NUMBER.findall(text)]
 
 
-@pytest.mark.parametrize(("command", "output"), marked("run"))
-def test_a_command_runs_as_shown(command: str, output: str, tmp_path: Path) -> None:
-    programs = tmp_path / "bin"
+def surroundings(folder: Path) -> tuple[Path, dict[str, str]]:
+    """A folder to work in that has `ih` and the project's configurations and records, and its environment."""
+    programs, work = folder / "bin", folder / "work"
     programs.mkdir()
-    program = programs / "ih"
-    program.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m ihcli "$@"\n', encoding="utf-8")
-    program.chmod(0o755)
-    work = tmp_path / "work"
     work.mkdir()
+    for name, started in (("ih", "-m ihcli"), ("python", ""), ("pytest", "-m pytest")):
+        program = programs / name
+        program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {started} "$@"\n', encoding="utf-8")
+        program.chmod(0o755)
     for name in ("configs", "outputs"):
         (work / name).symlink_to(ROOT / name)
     environment = {
@@ -69,35 +87,41 @@ def test_a_command_runs_as_shown(command: str, output: str, tmp_path: Path) -> N
         "PYTHONPATH": str(ROOT),
         "COLUMNS": "88",
         "NO_COLOR": "1",
+        "PYTHONWARNINGS": "ignore",
     }
-    ran = subprocess.run(
-        ["bash", "-c", f"set -euo pipefail; {command}"],  # noqa: S607  (whatever bash the user has)
-        cwd=work,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return work, environment
+
+
+def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+    """A command in such a folder."""
+    work, environment = surroundings(folder)
+    return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize(("command", "output"), SHOWN)
+def test_a_command_runs_as_shown(command: str, output: str, tmp_path: Path) -> None:
+    ran = run(["bash", "-c", f"set -euo pipefail; {command}"], tmp_path)
     assert ran.returncode in {0, 141}, ran.stderr  # 141: `head` had read enough
     if output.strip():
         assert shape(output) == shape(ran.stdout)
         assert numbers(ran.stdout) == pytest.approx(numbers(output), rel=0.02)  # explained to 1 % of the largest
 
 
-def test_its_python_runs(tmp_path: Path) -> None:
-    [code] = re.findall(r"<!-- run -->\n```python\n(.*?)```", README, re.DOTALL)
-    ran = subprocess.run(
-        [sys.executable, "-W", "ignore", "-c", code],
-        cwd=tmp_path,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
-        capture_output=True,
-        text=True,
-        check=False,
-    )
-    assert ran.returncode == 0, ran.stderr
+@pytest.mark.parametrize("page", CELLS)
+def test_the_blocks_of_a_page_run_one_after_the_other(page: str, tmp_path: Path) -> None:
+    script = ["set -euo pipefail"]
+    python = [code for language, code in CELLS[page] if language == "python" and "ih_check" not in code]
+    if python:
+        (tmp_path / "blocks.py").write_text("\n".join(python), encoding="utf-8")
+        script.append(f"python {tmp_path / 'blocks.py'}")
+    script += [code for language, code in CELLS[page] if language == "bash"]
+    ran = run(["bash", "-c", "\n".join(script)], tmp_path)
+    assert ran.returncode == 0, ran.stdout + ran.stderr
 
 
-@pytest.mark.parametrize("code", re.findall(r"```yaml\n(.*?)```", README, re.DOTALL))
+@pytest.mark.parametrize(
+    "code", [code for page in PAGES.values() for code in re.findall(r"```yaml\n(.*?)```", page, re.DOTALL)]
+)
 def test_a_configuration_in_it_loads(code: str, tmp_path: Path) -> None:
     file = tmp_path / "shown.yaml"
     file.write_text(code, encoding="utf-8")
@@ -106,7 +130,7 @@ def test_a_configuration_in_it_loads(code: str, tmp_path: Path) -> None:
 
 def test_the_table_of_the_bench_shows_its_data() -> None:
     texts = json.loads((ROOT / "outputs/benchmarks/bench.json").read_text(encoding="utf-8"))["texts"]
-    section = README.partition("<!-- section: Benchmarks -->")[2]
+    section = README.partition("[start:times]")[2].partition("[end:times]")[0]
     rows = re.findall(r"^\| ([^|]*(?:certified|published|double|Gauss)[^|]*) (\|.*)$", section, re.MULTILINE)
     shown = {
         name: [float(number.replace(",", "")) for number in re.findall(r"\| (?:over )?([\d.,]+)", cells)]
@@ -121,6 +145,106 @@ def test_the_table_of_the_bench_shows_its_data() -> None:
     for kind, seconds in measured.items():
         [row] = [cells for name, cells in shown.items() if kind in name]
         assert row == pytest.approx(seconds, rel=0.02), kind
+
+
+def test_the_planted_figures_are_those_of_the_table() -> None:
+    table = (ROOT / "outputs/benchmarks/planted.md").read_text(encoding="utf-8")
+    mean = {
+        (method, absence): float(rank)
+        for method, absence, rank in re.findall(r"^\| (\S+) \| (\S+) \| ([\d.]+) \|", table, re.MULTILINE)
+    }
+    text = README.partition("[start:planted]")[2].partition("[end:planted]")[0]
+    said = " ".join(text.split())
+    ranks = {key: f"{value:.2f}" for key, value in mean.items()}
+    assert f"is {ranks['sii', 'deletion']} for SII and Faith-SHAP of deletion" in said
+    assert ranks["faith-shap", "deletion"] == ranks["sii", "deletion"]
+    both = f"{ranks['ih', 'masked-attention']} to {ranks['ih', 'deletion']} for Integrated Hessians of masked attention"
+    assert both in said
+    assert f"{ranks['ih', 'mask']} for `mask` and `pad`" in said
+    assert ranks["ih", "pad"] == ranks["ih", "mask"]
+    assert f"{ranks['ih', 'value-zeroing']} for value zeroing" in said
+    assert f"{ranks['archipelago', 'deletion']} for Archipelago" in said
+    for task, shown in re.findall(r"(brackets|palindromes) (0\.\d\d)", said):
+        [rank] = re.findall(rf"^\| {task.removesuffix('s')}s? \| ih \| value-zeroing \| ([\d.]+) ", table, re.MULTILINE)
+        assert shown == rank
+
+
+def test_the_architectures_are_counted_as_their_table_does() -> None:
+    [count] = re.findall(r"^(\d+ of \d+) are supported", PAGES["configs/docs/reference/architectures.md"], re.MULTILINE)
+    assert f"{count} [architectures]" in README
+
+
+# --- what the site makes when it is built ---
+
+
+def site() -> Any:
+    """The program that the site is built with."""
+    spec = importlib.util.spec_from_file_location("site_hooks", DOCS / "hooks.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+RECORDED = ROOT / "outputs/this-movie-was-not-bad"
+
+
+def last_numbers(table: str) -> list[int]:
+    """The number at the end of each row, in thousandths."""
+    found = re.findall(r"([+−]\d+\.\d{3})\**(?: \|)?$", table, re.MULTILINE)
+    return [round(1000 * float(number.replace("−", "-"))) for number in found]
+
+
+def test_the_worked_sum_adds_up_as_shown_and_is_the_record() -> None:
+    *parts, whole = last_numbers(site().worked_sum())
+    recorded = Explanation.load(RECORDED)
+    assert sum(parts) == whole
+    assert whole == round(1000 * recorded.f_input)
+    units = len(recorded.units)
+    assert len(parts) == 1 + units * (units + 1) // 2 + 1
+    largest = max(abs(entry) for row in recorded.to_dict()["ih"] for entry in row)
+    assert abs(parts[-1]) <= len(parts) / 2 + 1000 * recorded.certificate.tolerance * largest
+
+
+def test_the_worked_rows_add_up_as_shown() -> None:
+    rows = [last_numbers(line.replace(" | ", "\n")) for line in site().worked_rows().splitlines()[2:]]
+    assert len(rows) == len(Explanation.load(RECORDED).units)
+    assert all(sum(row[:-1]) == row[-1] for row in rows)
+
+
+def test_the_worked_removal_adds_up_to_the_effect() -> None:
+    *parts, whole = last_numbers(site().worked_removal())
+    document = json.loads((RECORDED / "result.json").read_text(encoding="utf-8"))
+    assert sum(parts) == whole == pytest.approx(1000 * document["removal"]["pairs"][0]["effect"], abs=2)
+
+
+def test_the_site_shows_every_command_and_every_setting() -> None:
+    made = site()
+    shown = made.help_of_every_command()
+    assert all(f"## `ih {name}`" in shown for name in get_command(app).commands)  # type: ignore[attr-defined]
+    tables = made.settings()
+    for section, values in RunConfig().model_dump().items():
+        assert all(f"| `{section}.{key}` |" in tables for key in values)
+
+
+def test_every_mark_of_a_page_is_one_that_the_site_fills() -> None:
+    used = {mark for page in PAGES.values() for mark in re.findall(r"<!-- made: \w+ -->", page)}
+    assert used == set(site().MADE)
+
+
+def test_every_page_is_in_the_navigation() -> None:
+    listed = set(re.findall(r": (\S+\.md)$", (ROOT / "configs/mkdocs.yml").read_text(encoding="utf-8"), re.MULTILINE))
+    assert {path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md")} <= listed
+
+
+@pytest.mark.parametrize("name", PAGES)
+def test_every_link_to_a_file_leads_somewhere(name: str) -> None:
+    for target in re.findall(r"\]\(([^)#:]+)(?:#[^)]*)?\)", PAGES[name]):
+        found = [(ROOT / name).parent / target, DOCS / target.replace("../", "")]
+        # Pictures stand in outputs/, which the site takes over at its root.
+        found.append(ROOT / target.replace("../", ""))
+        assert any(path.exists() for path in found), target
 
 
 def _seconds(measured: list[dict[str, Any]], procedure: str) -> float:

@@ -10,8 +10,8 @@ from typer.testing import CliRunner
 from ihcli.cli.app import app
 
 ROOT = Path(__file__).parents[2]
-README = (ROOT / "README.md").read_text(encoding="utf-8")
-SHOWN = re.findall(r"!\[[^\]]+\]\((outputs/gallery/[^)]+)\)", README)
+PAGE = (ROOT / "configs/docs/how-to/pictures.md").read_text(encoding="utf-8")
+SHOWN = re.findall(r"!\[[^\]]+\]\(\.\./(outputs/gallery/[^)]+)\)", PAGE)
 
 
 def ih(*arguments: str | Path) -> tuple[int, str, str]:
@@ -123,17 +123,17 @@ def test_a_matrix_of_wrong_shape_is_damage(tmp_path: Path, result: Path) -> None
     assert ih(tmp_path)[0] == 2
 
 
-def test_the_readme_shows_at_most_five_figures_and_all_of_the_gallery() -> None:
+def test_the_page_shows_at_most_five_figures_and_all_of_the_gallery() -> None:
     assert 1 <= len(SHOWN) <= 5
     assert {ROOT / name for name in SHOWN} == set((ROOT / "outputs/gallery").iterdir())
 
 
 @pytest.mark.parametrize("name", SHOWN)
-def test_a_figure_of_the_readme_is_what_the_command_beside_it_draws(name: str, tmp_path: Path) -> None:
-    [command] = re.findall(rf"^\$ ih plot (.*) -o {re.escape(name)}$", README, re.MULTILINE)
+def test_a_figure_of_the_page_is_what_the_command_beside_it_draws(name: str, tmp_path: Path) -> None:
+    [command] = re.findall(rf"^\$ ih plot (.*) -o {re.escape(name)}$", PAGE, re.MULTILINE)
     result, *options = command.split()
     assert ih(ROOT / result, *options, "-o", tmp_path / "figure.png")[0] == 0
     with Image.open(tmp_path / "figure.png") as drawn, Image.open(ROOT / name) as shown:
         # The alternative text holds the result's numbers.
-        assert drawn.info["Description"] == shown.info["Description"], f"{name} is out of date; the README remakes it"
+        assert drawn.info["Description"] == shown.info["Description"], f"{name} is out of date; its page remakes it"
         assert drawn.size == shown.size

@@ -1,6 +1,6 @@
 """Every family of classifiers through the same checks, each against something that the product does not use.
 
-The table in the README says what was found; `python tests/support/architectures.py` writes it anew.
+What was found stands in the documentation (architectures); `python tests/support/architectures.py` writes it anew.
 """
 
 import copy
@@ -36,8 +36,8 @@ from ihcli.attribution.reverse import ReverseEngine
 from ihcli.config import BaselineSection, UnitsSection
 from ihcli.models import LoadedClassifier, Score, preflight
 
-README = (Path(__file__).parents[2] / "README.md").read_text(encoding="utf-8")
-SHOWN = read_table(README[README.index(START) : README.index(END)])
+PAGE = (Path(__file__).parents[2] / "configs/docs/reference/architectures.md").read_text(encoding="utf-8")
+SHOWN = read_table(PAGE[PAGE.index(START) : PAGE.index(END)])
 FIRST_TEN = ("BERT", "RoBERTa", "XLM-RoBERTa", "DistilBERT", "ALBERT", "ELECTRA", "DeBERTa", "DeBERTa-v2", "MPNet",
              "ModernBERT")  # fmt: skip
 WORDS = UnitsSection()
@@ -195,7 +195,7 @@ def test_the_table_holds_every_family_and_enough_are_supported() -> None:
     supported = {name for name, shown in SHOWN.items() if shown.supported}
     assert len(supported) >= 22
     assert supported >= set(FIRST_TEN)
-    assert f"\n{len(supported)} of {len(SHOWN)} are supported." in README
+    assert f"\n{len(supported)} of {len(SHOWN)} are supported." in PAGE
 
 
 @pytest.mark.skipif(not transformers.__version__.startswith("5.23."), reason="another version has other families")
@@ -204,4 +204,4 @@ def test_no_family_of_this_version_is_left_out_in_silence() -> None:
     offered = set(MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES)
     assert offered == {family.model_type for family in FAMILIES} | set(UNTRIED)
     ordered = {family.name: SHOWN[family.name] for family in FAMILIES}
-    assert f"\n{summary(ordered)}\n" in README
+    assert f"\n{summary(ordered)}\n" in PAGE

@@ -1,6 +1,6 @@
 """Tiny classifiers of every family, with tokenizers made on the spot; as a program, it writes their table.
 
-`python tests/support/architectures.py` examines every family and renews the table in README.md.
+`python tests/support/architectures.py` examines every family and renews its table in the documentation.
 """
 
 import re
@@ -384,7 +384,7 @@ def read_table(text: str) -> dict[str, Finding]:
 
 def main() -> None:
     """Renew the table between its two marks."""
-    page = Path(__file__).parents[2] / "README.md"
+    page = Path(__file__).parents[2] / "configs/docs/reference/architectures.md"
     fresh = table({family.name: examine(family) for family in FAMILIES})
     before, start, rest = page.read_text(encoding="utf-8").partition(START)
     _, end, after = rest.partition(END)

@@ -1,0 +1,187 @@
+"""What the documentation makes when it is built: help, settings, a worked sum, formulas as MathML, recorded figures."""
+
+import json
+import os
+import re
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).parents[2]
+RECORDED = ROOT / "outputs/this-movie-was-not-bad/result.json"
+FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+
+
+# --- what mkdocs calls ---
+
+
+def on_config(config: Any) -> Any:
+    """Leave pages that are not there out of the navigation."""
+    config["nav"] = _existing(config["nav"], Path(config["docs_dir"]))
+    return config
+
+
+def on_files(files: Any, config: Any) -> Any:
+    """Add the recorded pictures, which stand outside of the pages' folder."""
+    from mkdocs.structure.files import File
+
+    for path in sorted((ROOT / "outputs").rglob("*.png")):
+        files.append(File.generated(config, path.relative_to(ROOT).as_posix(), abs_src_path=str(path)))
+    return files
+
+
+def on_page_markdown(markdown: str, **_: Any) -> str:
+    """Fill the places of a page that are made from the package and from recorded results."""
+    for mark, make in MADE.items():
+        if mark in markdown:
+            markdown = markdown.replace(mark, make())
+    return markdown
+
+
+def on_page_content(html: str, **_: Any) -> str:
+    """Write formulas as MathML, which browsers show without a script."""
+    from html import unescape
+
+    from latex2mathml.converter import convert
+
+    def formula(found: re.Match[str]) -> str:
+        return str(convert(unescape(found[3]).strip(), display="inline" if found[2] == "(" else "block"))
+
+    return FORMULA.sub(formula, html)
+
+
+# --- what the places are filled with ---
+
+
+def help_of_every_command() -> str:
+    """The `--help` of every command, in the order of `ih --help`."""
+    os.environ.update(COLUMNS="88", NO_COLOR="1", TERM="dumb")
+    from typer.main import get_command
+    from typer.testing import CliRunner
+
+    from ihcli.cli.app import app
+
+    parts = []
+    for words in _commands(get_command(app)):
+        shown = CliRunner().invoke(app, [*words, "--help"], prog_name="ih", terminal_width=88).stdout.strip()
+        parts.append(f"## `{' '.join(['ih', *words])}`\n\n```text\n{shown}\n```\n")
+    return "\n".join(parts)
+
+
+def settings() -> str:
+    """Every section of the configuration as a table: key, default, meaning."""
+    from ihcli.config import RunConfig, yaml_scalar
+
+    parts = []
+    for section, field in RunConfig.model_fields.items():
+        kind = field.annotation
+        if kind is None or not hasattr(kind, "model_fields"):
+            continue
+        rows = "\n".join(
+            f"| `{section}.{key}` | `{yaml_scalar(one.default)}` | {_cell(one.description)} |"
+            for key, one in kind.model_fields.items()
+        )
+        parts.append(f"## {section}\n\n{kind.__doc__}\n\n| key | default | meaning |\n|---|---|---|\n{rows}\n")
+    return "\n".join(parts)
+
+
+def worked_sum(document: Mapping[str, Any] | None = None) -> str:
+    """The recorded matrix as a sum, in thousandths, that adds up as it is shown."""
+    found = document or json.loads(RECORDED.read_text(encoding="utf-8"))
+    names = [unit["text"] for unit in found["units"]]
+    matrix = found["ih"]
+    pairs = [(2 * matrix[i][j], i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
+    pairs.sort(key=lambda pair: -abs(pair[0]))
+    start, end = _thousandths(found["f_baseline"]), _thousandths(found["f_input"])
+    lines = [f"score when nothing is said, F(0) | {_written(start)}"]
+    total = start
+    for value, i, j in pairs:
+        total += _thousandths(value)
+        lines.append(f"pair *{names[i]}* · *{names[j]}*, 2Γ | {_written(_thousandths(value))}")
+    for i, name in enumerate(names):
+        total += _thousandths(matrix[i][i])
+        lines.append(f"*{name}* by itself | {_written(_thousandths(matrix[i][i]))}")
+    lines.append(f"rounding, and the gap of the integral | {_written(end - total)}")
+    lines.append(f"**score of the text, F(1)** | **{_written(end)}**")
+    body = "\n".join(f"| {line} |" for line in lines)
+    return f"| what | logit of {found['target']['label']} |\n|---|---:|\n{body}\n"
+
+
+def worked_rows(document: Mapping[str, Any] | None = None) -> str:
+    """Each recorded row and the attribution that it sums to."""
+    found = document or json.loads(RECORDED.read_text(encoding="utf-8"))
+    names = [unit["text"] for unit in found["units"]]
+    head = "| | " + " | ".join(names) + " | rounding | attribution |\n" + "|---" * (len(names) + 3) + "|\n"
+    lines = []
+    for name, row, attribution in zip(names, found["ih"], found["ig"], strict=True):
+        cells = [_thousandths(value) for value in row]
+        total = _thousandths(attribution)
+        lines.append(f"| **{name}** | " + " | ".join(map(_written, [*cells, total - sum(cells), total])) + " |")
+    return head + "\n".join(lines) + "\n"
+
+
+def worked_removal(document: Mapping[str, Any] | None = None) -> str:
+    """The recorded check by removal of the strongest pair."""
+    found = document or json.loads(RECORDED.read_text(encoding="utf-8"))
+    [pair, *_] = found["removal"]["pairs"]
+    one, two = (found["units"][pair[key]]["text"] for key in "ij")
+    scores = [
+        ("of the text", _thousandths(found["f_input"])),
+        (f"without *{one}*", -_thousandths(pair["without_first"]["score"])),
+        (f"without *{two}*", -_thousandths(pair["without_second"]["score"])),
+        ("without both", _thousandths(pair["without_both"]["score"])),
+    ]
+    rows = [
+        f"| {'+' if index in {0, 3} else '−'} score {what} | {_written(value)} |"
+        for index, (what, value) in enumerate(scores)
+    ]
+    total = sum(value for _, value in scores)
+    return (
+        "| | |\n|---|---:|\n"
+        + "\n".join(rows)
+        + f"\n| **what *{one}* and *{two}* do together** | **{_written(total)}** |\n"
+    )
+
+
+MADE = {
+    "<!-- made: help -->": help_of_every_command,
+    "<!-- made: settings -->": settings,
+    "<!-- made: sum -->": worked_sum,
+    "<!-- made: rows -->": worked_rows,
+    "<!-- made: removal -->": worked_removal,
+}
+"""Marks of pages, and what stands in their place on the site."""
+
+
+# --- pieces ---
+
+
+def _existing(entries: list[Any], folder: Path) -> list[Any]:
+    """Entries of the navigation whose page is there."""
+    kept: list[Any] = []
+    for entry in entries:
+        [(title, target)] = entry.items()
+        if isinstance(target, list):
+            kept.append({title: _existing(target, folder)})
+        elif (folder / target).exists():
+            kept.append(entry)
+    return kept
+
+
+def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, ...]]:
+    """The words of a command and of all below it."""
+    yield words
+    for name, below in getattr(command, "commands", {}).items():
+        yield from _commands(below, (*words, name))
+
+
+def _cell(text: str | None) -> str:
+    return (text or "").replace("|", "\\|")
+
+
+def _thousandths(value: float) -> int:
+    return round(1000 * value)
+
+
+def _written(thousandths: int) -> str:
+    return f"{thousandths / 1000:+.3f}".replace("-", "−")

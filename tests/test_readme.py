@@ -81,6 +81,7 @@ def surroundings(folder: Path) -> tuple[Path, dict[str, str]]:
         program.chmod(0o755)
     for name in ("configs", "outputs"):
         (work / name).symlink_to(ROOT / name)
+    (work / "my-model").symlink_to(ROOT / "ihcli/bundled/weights")
     environment = {
         **{name: value for name, value in os.environ.items() if not name.startswith("IHCLI_")},
         "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",

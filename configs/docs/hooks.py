@@ -10,6 +10,7 @@ from typing import Any
 ROOT = Path(__file__).parents[2]
 RECORDED = ROOT / "outputs/this-movie-was-not-bad/result.json"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
+FETCHED = re.compile(r'<script src="https://[^"]*/iframe-worker/shim"></script>')
 
 
 # --- what mkdocs calls ---
@@ -45,9 +46,22 @@ def on_page_content(html: str, **_: Any) -> str:
     from latex2mathml.converter import convert
 
     def formula(found: re.Match[str]) -> str:
-        return str(convert(unescape(found[3]).strip(), display="inline" if found[2] == "(" else "block"))
+        made = str(convert(unescape(found[3]).strip(), display="inline" if found[2] == "(" else "block"))
+        return made if found[2] == "(" else f'<div class="formula">{made}</div>'
 
     return FORMULA.sub(formula, html)
+
+
+def on_post_page(output: str, **_: Any) -> str:
+    """Take the site's own script where the theme would fetch one from another host."""
+    assets = re.search(r'href="([^"]*)assets/site\.css"', output)
+    own = f'<script src="{assets[1]}assets/worker.js"></script>' if assets else ""
+    return FETCHED.sub(own, output)
+
+
+def on_post_template(output_content: str, **_: Any) -> str:
+    """The same for pages that no Markdown stands behind."""
+    return on_post_page(output_content)
 
 
 # --- what the places are filled with ---

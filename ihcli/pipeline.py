@@ -2,14 +2,16 @@
 
 import copy
 import dataclasses
+import functools
 import os
 import platform
+import threading
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import lru_cache
-from typing import Any, overload
+from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import numpy as np
 import torch
@@ -40,6 +42,8 @@ SURROGATE_SHARE = 0.01
 """A surrogate gap above this share of f(x) - f(x') is worth a warning."""
 TRACES = 64
 """Traced computations kept (one a length of text)."""
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,8 +73,19 @@ class PreparedText:
         return self.presence
 
 
+def one_at_a_time(method: Callable[Concatenate["Explainer", P], R]) -> Callable[Concatenate["Explainer", P], R]:
+    """A method that waits until no other thread uses the model of its explainer."""
+
+    @functools.wraps(method)
+    def waiting(own: "Explainer", /, *arguments: P.args, **named: P.kwargs) -> R:
+        with own.lock:
+            return method(own, *arguments, **named)
+
+    return waiting
+
+
 class Explainer:
-    """A classifier loaded once, to explain many texts under one configuration; of use to one thread at a time.
+    """A classifier loaded once, to explain many texts under one configuration; threads wait for each other.
 
     Γ_uv = ∫₀¹ −t ln t · H_uv(t) dt + [u = v] ∫₀¹ −ln t · g_u(t) dt (Janizek, Sturmfels and Lee, JMLR 2021) for the
     score f that `target` names.  `from_model` takes a classifier that is already in memory.
@@ -144,6 +159,8 @@ class Explainer:
         check_tolerance(config.attribution.tolerance, getattr(torch, config.model.dtype))
         if config.runtime.threads is not None:
             torch.set_num_threads(config.runtime.threads)
+        self.lock = threading.RLock()
+        """Held while the model is in use; variants share it."""
         self._in_memory = in_memory
         self.classifier: LoadedClassifier = load_classifier(config) if in_memory is None else in_memory.classifier()
         self._choices: dict[Any, EngineChoice] = {}
@@ -309,6 +326,7 @@ class Explainer:
         results = [outcome for outcome in outcomes if isinstance(outcome, Explanation)]
         return results[0] if single else results
 
+    @one_at_a_time
     @differentiable
     def explain_labels(
         self,
@@ -420,6 +438,7 @@ class Explainer:
             found.append(one._record(ready, result, limit))  # noqa: SLF001
         return found
 
+    @one_at_a_time
     @differentiable
     def explain_together(
         self,
@@ -543,6 +562,7 @@ class Explainer:
             prepared.switched.plan,
         )  # fmt: skip
 
+    @one_at_a_time
     @differentiable
     def estimate(self, text: str, text_pair: str | None = None) -> Estimate:
         """The expected cost of explaining the text, from one timed gradient.
@@ -602,6 +622,7 @@ class Explainer:
         work = dataclasses.replace(work, then=then)
         return estimate(paths[0], tolerance, len(paths), engine, reverse, smooth=smooth, work=work)
 
+    @one_at_a_time
     @differentiable
     def inspect(self, text: str | None = None) -> tuple[Report, EngineChoice | None, Estimate | None]:
         """All checks of the model on a text of the user's or a sample, its engine, and what an explanation costs.

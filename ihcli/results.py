@@ -478,8 +478,9 @@ class Explanation:
 
         Example:
             >>> import ihcli
-            >>> type(ihcli.Explanation.load("outputs/this-movie-was-not-bad").plot("heatmap")).__name__
-            'Figure'
+            >>> from matplotlib.figure import Figure
+            >>> isinstance(ihcli.Explanation.load("outputs/this-movie-was-not-bad").plot("heatmap"), Figure)
+            True
         """
         return _output("figures").draw(kind, [self])
 

@@ -9,6 +9,7 @@ from matplotlib.colors import ListedColormap
 from matplotlib.figure import Figure
 
 from ihcli.output.figures.lettering import Lettering
+from ihcli.output.figures.notebook_figure import NotebookFigure
 from ihcli.output.figures.style import Style
 from ihcli.palette import LIGHT
 from ihcli.results import Explanation
@@ -52,7 +53,7 @@ def figure(results: Sequence[Compared]) -> Figure:
     few = "" if len(shown) == len(unit_names) else f", the {len(shown)} strongest of {len(unit_names)} units"
     widths = [0.55 * len(shown), 0.9 * max(1, len(chosen))]
     with mpl.rc_context({"font.family": list(letters.families), "text.parse_math": False}):
-        sheet = Figure(figsize=(3.0 + sum(widths), 2.3 + 0.32 * len(results)), layout="constrained")
+        sheet = NotebookFigure(figsize=(3.0 + sum(widths), 2.3 + 0.32 * len(results)), layout="constrained")
         sheet.set_label("Methods side by side")
         left, right = sheet.subplots(1, 2, width_ratios=widths)
         for axes, values, labels, title in (

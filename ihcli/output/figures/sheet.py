@@ -10,12 +10,12 @@ from typing import Any, Literal
 
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
-from matplotlib.figure import Figure
 from matplotlib.text import Text
 
 from ihcli.errors import UsageError
 from ihcli.output.figures import legend
 from ihcli.output.figures.lettering import Lettering
+from ihcli.output.figures.notebook_figure import NotebookFigure
 from ihcli.output.figures.style import Style, Theme
 
 MARGIN = 0.22
@@ -72,7 +72,7 @@ class Sheet:
         self.size = style.size or self._natural
         self.scale = self._fitting_scale()
         self._offset = tuple((s - self.scale * own) / 2 for s, own in zip(self.size, self._natural, strict=True))
-        self.figure = Figure(figsize=self.size, facecolor=self.theme.ground)
+        self.figure = NotebookFigure(figsize=self.size, facecolor=self.theme.ground)
         FigureCanvasAgg(self.figure)
         self.body = (MARGIN + (inner - width) / 2, MARGIN + below)
         self._draw_header(header)

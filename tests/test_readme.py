@@ -1,7 +1,9 @@
 """README and site: commands give the output shown, code and configurations work, figures are those of their data."""
 
+import csv
 import importlib.util
 import json
+import math
 import os
 import re
 import subprocess
@@ -168,6 +170,60 @@ def test_the_planted_figures_are_those_of_the_table() -> None:
     for task, shown in re.findall(r"(brackets|palindromes) (0\.\d\d)", said):
         [rank] = re.findall(rf"^\| {task.removesuffix('s')}s? \| ih \| value-zeroing \| ([\d.]+) ", table, re.MULTILINE)
         assert shown == rank
+
+
+def evaluated() -> dict[tuple[str, str, str], dict[str, float]]:
+    """Every mean of the recorded evaluation, by model, method and baseline."""
+    found: dict[tuple[str, str, str], dict[str, float]] = {}
+    with (ROOT / "outputs/benchmarks/evaluation.csv").open(encoding="utf-8") as stream:
+        for row in csv.DictReader(stream):
+            key = row["model"], row["method"], row["baseline"]
+            found.setdefault(key, {})[row["metric"]] = float(row["estimate"] or "nan")
+    return found
+
+
+def shown_number(value: float) -> str:
+    return "" if math.isnan(value) else f"{value:.2f}".replace("-", "−")
+
+
+def test_the_figures_of_the_evaluation_are_those_of_its_data() -> None:
+    data = evaluated()
+    sources = {
+        "Integrated Hessians, value zeroing": ("ih", "value-zeroing"), "Integrated Hessians, `pad`": ("ih", "pad"),
+        "Integrated Hessians, `mask`": ("ih", "mask"), "Integrated Hessians of deletion": ("ih", "deletion"),
+        "Faith-SHAP of deletion": ("faith-shap", "deletion"),
+        "KernelSHAP of deletion, no pairs": ("kernel-shap", "deletion"), "LIME, no pairs": ("lime", "deletion"),
+    }  # fmt: skip
+    text = README.partition("[start:evaluation]")[2].partition("[end:evaluation]")[0]
+    head, _, *rows = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines() if line[:1] == "|"]
+    assert {name for name, *_ in rows} == set(sources)
+    for name, *cells in rows:
+        for model, cell in zip(head[1:], cells, strict=True):
+            values = data[model, *sources[name]]
+            pairs = "no pairs" not in name
+            expected = shown_number(values["r_squared" if pairs else "r_squared_attributions"])
+            assert cell == (f"{expected} ({100 * values['strongest_sign']:.0f} %)" if pairs else expected)
+    for model in head[1:]:  # why value zeroing is the default
+        along_paths = {kind: data[model, "ih", kind] for kind in ("pad", "mask", "zero")}
+        ours = data[model, "ih", "value-zeroing"]
+        for metric in ("r_squared", "pair_share", "pair_correlation", "strongest_sign"):
+            assert ours[metric] > max(other[metric] for other in along_paths.values())
+
+
+def test_the_page_of_measurements_shows_their_data() -> None:
+    data, page = evaluated(), PAGES["configs/docs/explanation/measured.md"]
+    names = ("r_squared", "r_squared_attributions", "pair_share", "pair_correlation", "strongest_sign",
+             "aopc_comprehensiveness", "aopc_sufficiency", "tau_leave_one_out", "infidelity",
+             "cancellation")  # fmt: skip
+    for (model, method, baseline), values in data.items():
+        cells = " | ".join(shown_number(values.get(name, math.nan)) for name in names)
+        assert f"| {model} | {method} | {baseline} | {cells} |" in page
+    rows = json.loads((ROOT / "outputs/benchmarks/presence.json").read_text(encoding="utf-8"))["rows"]
+    names = ("spread", "correlation", "own_r", "own_share", "own_sign", "deletion_r", "deletion_share",
+             "deletion_r_squared", "deletion_sign")  # fmt: skip
+    for row in rows:
+        cells = " | ".join(shown_number(row[name]) for name in names)
+        assert f"| {row['epsilon']:g} | {cells} |" in page
 
 
 def test_the_architectures_are_counted_as_their_table_does() -> None:

@@ -1,7 +1,6 @@
 """`ih inspect` on tiny models of several families: what they are, what is checked, and what they would cost."""
 
 import hashlib
-import itertools
 import json
 from pathlib import Path
 
@@ -9,7 +8,6 @@ import pytest
 from architectures import save
 from typer.testing import CliRunner, Result
 
-from ihcli.attribution import estimate
 from ihcli.cli.app import app
 
 CHECKS = {"parity", "jumps", "kinks", "head", "labels", "limit", "dtype", "attention", "tokenizer", "batching",
@@ -40,10 +38,7 @@ def test_what_a_model_is_in_lines(distilbert: Path) -> None:
     assert lines[-1] == "This model can be explained."
 
 
-def test_the_document_agrees_with_the_model(distilbert: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The clock of the estimate advances by 4 s a look; the products and the time follow from the units."""
-    ticks = itertools.count(start=0, step=4)
-    monkeypatch.setattr(estimate.time, "perf_counter", lambda: next(ticks))
+def test_the_document_agrees_with_the_model(distilbert: Path) -> None:
     result = ask(distilbert, "--text", "not bad", "--smoothing", "20", "--json")
     assert result.exit_code == 0, result.stderr
     document = json.loads(result.stdout)
@@ -57,10 +52,8 @@ def test_the_document_agrees_with_the_model(distilbert: Path, monkeypatch: pytes
     assert kinks["detail"].endswith("its sharpness 20.")
     cost = document["cost"]
     assert cost["units"] == 2
-    assert (cost["nodes"], cost["products"]) == (27, 54)
-    rate = {"forward": 0.55, "reverse": 1.6}[document["engine"]["name"]]
-    one = next(4 / batch for batch in (1, 2, 3, 4) if abs(cost["seconds"] * batch / 4 - 65 - 27 * (1 + 2 * rate)) < 0.1)
-    assert one == 1.0, "four gradients are timed together"
+    assert (cost["nodes"], cost["products"]) == (11, 22)
+    assert cost["seconds"] > 0
     assert document["ok"] is True
 
 
@@ -118,5 +111,6 @@ def test_labels_cannot_act_on_the_terminal(tmp_path: Path) -> None:
     names = {0: "\x1b[2Jno", 1: "\u202eyes", 2: "x"}
     save(tmp_path, id2label=names, label2id={name: index for index, name in names.items()})
     result = ask(tmp_path)
-    assert result.exit_code == 0
-    assert not set(result.stdout) & set("\x1b\u202e")
+    assert result.exit_code == 3
+    assert "U+001B" in result.stderr
+    assert not set(result.stdout + result.stderr) & set("\x1b\u202e")

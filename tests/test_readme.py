@@ -150,6 +150,17 @@ def test_the_table_of_the_bench_shows_its_data() -> None:
         assert row == pytest.approx(seconds, rel=0.02), kind
 
 
+def test_the_times_of_the_defaults_are_those_of_their_data() -> None:
+    data = json.loads((ROOT / "outputs/benchmarks/default_times.json").read_text(encoding="utf-8"))
+    alone, checked = (
+        " / ".join(f"{row['seconds']:.1f}" for row in data[name]) for name in ("integral", "with removal")
+    )
+    said = " ".join(README.partition("[start:times]")[2].partition("[end:times]")[0].split())
+    units = [row["units"] for row in data["integral"]]
+    assert f"a text of {units[0]}, {units[1]} and {units[2]} units takes {alone} s of one core" in said
+    assert f"{checked} s with the check by removal" in said
+
+
 def test_the_planted_figures_are_those_of_the_table() -> None:
     table = (ROOT / "outputs/benchmarks/planted.md").read_text(encoding="utf-8")
     mean = {

@@ -2,6 +2,8 @@
 
 import json
 import math
+import pathlib
+import statistics
 from itertools import product
 
 import numpy as np
@@ -206,3 +208,23 @@ def test_the_command_runs_every_procedure_on_a_text_of_one_s_own(tmp_path):
     ours = [m for m in text["measurements"] if m["procedure"] == "ours"]
     assert all(m["error"] <= tolerance for m, tolerance in zip(ours, (0.1, 0.01, 0.001), strict=True))
     assert {path.name for path in tmp_path.iterdir()} == {"bench.json", "bench.png"}
+
+
+def test_the_table_of_value_zeroing_shows_its_data() -> None:
+    root = pathlib.Path(__file__).parents[2]
+    cases = study.read(root / "outputs/benchmarks/study_value_zeroing.jsonl")
+    page = (root / "ihcli/benchmarks/README.md").read_text(encoding="utf-8")
+    assert len(cases) >= 100
+    for model in {case["model"] for case in cases}:
+        for tolerance in study.TOLERANCES:
+            runs = [run for case in cases if case["model"] == model for run in case["runs"]]
+            runs = [run for run in runs if run["tolerance"] == tolerance]
+            good = [run for run in runs if run["converged"]]
+            above = sum(run["error"] > tolerance for run in good)
+            low = sum(run["error"] > run["estimate"] for run in runs)
+            nodes, gradients = ([run[name] for run in runs] for name in ("nodes", "gradients"))
+            assert (
+                f"| {model} | {tolerance:g} | {len(runs)} | {len(good)} | {max(run['error'] for run in good):.2g} | "
+                f"{above} | {low} | {statistics.median(nodes):g} ({max(nodes)}) | {statistics.median(gradients):g} |"
+            ) in page
+            assert above == 0

@@ -157,6 +157,12 @@ class Explainer:
         """Load the classifier of a configuration, or take the one in memory."""
         self.config = config
         check_tolerance(config.attribution.tolerance, getattr(torch, config.model.dtype))
+        if config.units.kind == "auto" and config.baseline.others:
+            message = (
+                "units auto and several baselines exclude each other: each baseline would open sentences of its own. "
+                "Use word or sentence, or one baseline."
+            )
+            raise UsageError(message)
         if config.runtime.threads is not None:
             torch.set_num_threads(config.runtime.threads)
         self.lock = threading.RLock()

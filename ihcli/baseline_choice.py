@@ -1,25 +1,15 @@
 """What of an explanation depends on the choice of the baseline."""
 
 import dataclasses
-from dataclasses import dataclass
 
 import numpy as np
 
 from ihcli.removal.game import Array
-from ihcli.removal.stability import stability
 from ihcli.results import Explanation, OtherBaseline
 
 NOTABLE = 0.1
 """Entries below this share of the largest are too small for their sign to be worth a word."""
 _NAMED = 3
-
-
-@dataclass(frozen=True, slots=True)
-class _Numbers:
-    """Attributions and pairs, under the names that comparisons use."""
-
-    attributions: Array
-    matrix: Array
 
 
 def with_other(explanation: Explanation, other: Explanation) -> Explanation:
@@ -54,35 +44,19 @@ def marked(explanation: Explanation) -> Explanation:
 
 def turning_units(explanation: Explanation) -> list[int]:
     """Units whose attribution has both signs, each notable, among the baselines; strongest first."""
-    values = np.array([explanation.ig, *(one.ig for one in explanation.others)])
-    turning = np.flatnonzero(_turns(values / _largest(values)))
-    return sorted(turning.tolist(), key=lambda u: -float(np.abs(values[:, u]).mean()))
+    return _turning(np.array([explanation.ig, *(one.ig for one in explanation.others)]))
 
 
 def turning_pairs(explanation: Explanation) -> list[tuple[int, int]]:
     """Pairs i < j whose entry has both signs, each notable, among the baselines; strongest first."""
     rows, columns = np.triu_indices(len(explanation.units), k=1)
-    values = np.array([one[rows, columns] for one in (explanation.ih, *(other.ih for other in explanation.others))])
-    if not values.shape[1]:
-        return []
-    turning = np.flatnonzero(_turns(values / _largest(values)))
-    order = sorted(turning.tolist(), key=lambda pair: -float(np.abs(values[:, pair]).mean()))
-    return [(int(rows[pair]), int(columns[pair])) for pair in order]
+    matrices = np.array([explanation.ih, *(one.ih for one in explanation.others)])
+    return [(int(rows[pair]), int(columns[pair])) for pair in _turning(matrices[:, rows, columns])]
 
 
-def pair_agreement(explanation: Explanation) -> float:
-    """Spearman's rank correlation of the pairs, the mean over all pairs of baselines; NaN without others."""
-    if not explanation.others:
-        return float("nan")
-    return stability([_Numbers(explanation.ig, explanation.ih), *explanation.others]).pair_correlation
-
-
-def _largest(values: Array) -> Array:
-    """The largest magnitude of each baseline's numbers (B, n), as a column."""
-    largest = np.nanmax(np.abs(values), axis=1, keepdims=True)
-    return np.where(largest > 0, largest, 1.0)
-
-
-def _turns(shares: Array) -> Array:
-    """Which columns of (B, n) hold a notable number of either sign."""
-    return np.asarray((np.nanmax(shares, axis=0) > NOTABLE) & (np.nanmin(shares, axis=0) < -NOTABLE))
+def _turning(values: Array) -> list[int]:
+    """The columns of (B, n) that hold a notable number of either sign, strongest first; unknown numbers are not."""
+    known = np.nan_to_num(values)
+    shares = known / np.maximum(np.abs(known).max(axis=1, initial=0.0, keepdims=True), np.finfo(float).tiny)
+    turning = np.flatnonzero((shares > NOTABLE).any(axis=0) & (shares < -NOTABLE).any(axis=0))
+    return sorted(turning.tolist(), key=lambda column: -float(np.abs(known[:, column]).mean()))

@@ -335,16 +335,6 @@ class OtherBaseline:
         for name in ("ig", "ih"):
             object.__setattr__(self, name, frozen_array(getattr(self, name)))
 
-    @property
-    def attributions(self) -> Array:
-        """The attributions (U,), under the name that comparisons use."""
-        return self.ig
-
-    @property
-    def matrix(self) -> Array:
-        """The matrix (U, U), under the name that comparisons use."""
-        return self.ih
-
 
 @with_config(EXACT)
 @dataclass(frozen=True, slots=True)

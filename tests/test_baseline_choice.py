@@ -1,14 +1,13 @@
 """Several baselines in one explanation: what stands beside the first, and what is marked as depending on the choice."""
 
 import dataclasses
-import math
 
 import numpy as np
 import pytest
 from explanations import make_explanation
 from typer.testing import CliRunner
 
-from ihcli.baseline_choice import marked, pair_agreement, turning_pairs, turning_units, with_other
+from ihcli.baseline_choice import marked, turning_pairs, turning_units, with_other
 from ihcli.cli.app import app
 from ihcli.errors import ResultError
 from ihcli.pipeline import Explainer
@@ -43,14 +42,20 @@ def test_signs_that_turn_are_marked_where_they_are_notable(first: Explanation) -
         f"The sign of these attributions depends on the baseline (mask, pad): {names[1]}.",
         f"The sign of these pairs depends on the baseline (mask, pad): {names[0]} · {names[2]}.",
     )
-    assert pair_agreement(both) == pytest.approx(0.5), "ranks 3 1 2 and 3 2 1"
 
 
 def test_nothing_is_marked_where_all_agree(first: Explanation) -> None:
     same = beside(first, "pad", [2.0, -1.0, 0.1], {(0, 1): 4.0, (0, 2): -2.0, (1, 2): 0.2})
     assert marked(with_other(first, same)).warnings == first.warnings
     assert marked(first) is first
-    assert math.isnan(pair_agreement(first))
+
+
+def test_pairs_that_no_baseline_knows_do_not_turn(first: Explanation) -> None:
+    unknown = np.where(np.eye(3) > 0, 1.0, np.nan)
+    none = dataclasses.replace(first, ih=unknown)
+    both = with_other(none, dataclasses.replace(none, baseline={"kind": "pad"}))
+    assert turning_pairs(both) == []
+    assert marked(both).warnings == first.warnings
 
 
 def test_a_baseline_that_missed_the_tolerance_is_named(first: Explanation) -> None:
@@ -98,6 +103,12 @@ def test_unknown_kinds_are_usage_errors(kinds: str) -> None:
     assert shown.exit_code == 2
     assert "--baseline" in shown.output
     assert "value-zeroing" in shown.output
+
+
+def test_units_that_depend_on_the_baseline_are_refused() -> None:
+    shown = CliRunner().invoke(app, ["explain", TEXT, "--baseline", "mask,zero", "--units", "auto"])
+    assert shown.exit_code == 2
+    assert "units auto and several baselines exclude each other" in " ".join(shown.output.split())
 
 
 def test_the_terminal_shows_a_column_a_baseline(tmp_path) -> None:

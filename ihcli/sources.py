@@ -96,7 +96,10 @@ def sources_of(names: Sequence[str]) -> list[SourceName]:
 
 
 def explainer_of(explainer: Explainer, source: SourceName, *, removal: bool = False) -> Explainer:
-    """An explainer of the same loaded model for one source."""
+    """An explainer of the same loaded model for one source; raises `UsageError` for units that depend on the method."""
+    if explainer.config.units.kind == "auto":
+        message = "units is auto, and methods are compared on the same units. Use word or sentence."
+        raise UsageError(message)
     attribution = {"method": source.method, "removal": removal}
     baseline = BaselineSection(kind=source.baseline)  # type: ignore[arg-type]  # checked when the source was read
     return explainer.variant(attribution=attribution, baseline=baseline)
@@ -104,9 +107,6 @@ def explainer_of(explainer: Explainer, source: SourceName, *, removal: bool = Fa
 
 def compare(explainer: Explainer, text: str, text_pair: str | None, sources: Sequence[SourceName]) -> list[Compared]:
     """Explain one text by several sources; the label that the first explains is explained by all."""
-    if explainer.config.units.kind == "auto":
-        message = "units is auto, and methods are compared on the same units. Use word or sentence."
-        raise UsageError(message)
     results: list[Compared] = []
     judged: tuple[CountedGame, Target] | None = None
     for source in sources:

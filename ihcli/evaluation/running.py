@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from ihcli.errors import IhError, UsageError
+from ihcli.errors import IhError
 from ihcli.evaluation.foreign import ForeignExplanation
 from ihcli.evaluation.measuring import Explained, measure
 from ihcli.evaluation.randomisation import Randomisation, compare_randomised, randomisation_check
@@ -42,9 +42,6 @@ class Judge:
 
     def __init__(self, explainer: Explainer, evaluations: int = EVALUATIONS, model: str = "") -> None:
         """Use the model of `explainer`; `model` is its name in the table."""
-        if explainer.config.units.kind == "auto":
-            message = "units auto cannot be evaluated: the methods would have units of their own. Use word or sentence."
-            raise UsageError(message)
         self.explainer, self.evaluations, self.model = explainer, evaluations, model
         self._games: dict[tuple[str, str | None, Target, int], tuple[CountedGame, CountedGame]] = {}
         explainer.deleted = {}  # the methods and the metrics ask for many of the same cut texts

@@ -6,7 +6,7 @@ Ours runs as the command line runs it; the others run on PyTorch as it comes, as
 import math
 import statistics
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import TypeVar
@@ -147,7 +147,7 @@ def _text(explainer: Explainer, exact: Explainer, text: str, budget: float, say:
     for one in _all(explainer, text, path, truth, budget):
         say(f"{text}: {one.procedure}, {one.effort}: {one.seconds:.3g} s, error {one.error:.2g}")
         runs.append(one)
-    return Text(text, int((path.groups >= 0).sum()), len(explanation.units), first, tuple(runs), tuple(_reaches(runs)))
+    return Text(text, int((path.groups >= 0).sum()), len(explanation.units), first, tuple(runs), tuple(reaches(runs)))
 
 
 def _all(explainer: Explainer, text: str, path: Path, truth: Array, budget: float) -> Iterator[Measurement]:
@@ -214,7 +214,8 @@ def _until(
             return
 
 
-def _reaches(runs: list[Measurement]) -> Iterator[Reach]:
+def reaches(runs: Sequence[Measurement]) -> Iterator[Reach]:
+    """The time of each procedure to `GOAL`, from its measurements on one text."""
     certified = next(m for m in runs if m.procedure == "ours" and m.effort == f"tolerance {GOAL:g}")
     yield Reach("ours", certified.seconds, "measured" if certified.error <= GOAL else "at least")
     yield Reach("article", math.inf, "never")

@@ -53,7 +53,8 @@ class NodeChoice:
         size = scale or self.phase.size(first) or 1.0
         kernel = self.phase.formulation.kernel
         fine = chebyshev.points(first.intervals)
-        exact = chebyshev.product_weights(first.intervals, kernel) @ chebyshev.derivative(first.series, fine)
+        slopes = chebyshev.derivative_series(first.series)
+        exact = chebyshev.product_weights(first.intervals, kernel) @ chebyshev.evaluate(slopes, fine)
         rules: list[Rule] = [self._mapped(first), *([ClenshawCurtis(kernel)] if self.ends else [])]
         if self.phase.plan.smooth:
             rules.reverse()
@@ -61,12 +62,12 @@ class NodeChoice:
         for rule in rules:
             # Prefer the first rule unless the other needs under half the nodes.
             most = self.max_nodes if best is None else min(self.max_nodes, best[0] // 2)
-            intervals = self._fewest(rule, first, exact, size, most)
+            intervals = self._fewest(rule, slopes, exact, size, most)
             if intervals is not None:
                 best = len(rule.nodes(intervals)[0]), rule, intervals
         return None if best is None else best[1:]
 
-    def _fewest(self, rule: Rule, first: FirstOrder, exact: Array, size: float, most: int) -> int | None:
+    def _fewest(self, rule: Rule, slopes: Array, exact: Array, size: float, most: int) -> int | None:
         """The fewest intervals that pass with the next step of the ladder."""
         goal = self.tolerance * size * FORESIGHT_SHARE
         ladder = self.phase.plan.ladder
@@ -74,9 +75,9 @@ class NodeChoice:
         for index, intervals in enumerate(ladder):
             if len(rule.nodes(intervals)[0]) > most:
                 return None
-            error = self._error(rule, intervals, first, exact)
+            error = self._error(rule, intervals, slopes, exact)
             if self.nested or self.phase.plan.smooth:
-                change = self._error(rule, intervals // 2, first, exact)
+                change = self._error(rule, intervals // 2, slopes, exact)
                 error = GEOMETRIC * max(error, change * change / size)
             passed = passed + 1 if error <= goal else 0
             if passed == SAFE_STEPS:
@@ -84,10 +85,10 @@ class NodeChoice:
         return None
 
     @staticmethod
-    def _error(rule: Rule, intervals: int, first: FirstOrder, exact: Array) -> float:
-        """The rule's error on the row sums of the first-order interpolant, largest entry."""
+    def _error(rule: Rule, intervals: int, slopes: Array, exact: Array) -> float:
+        """The rule's error on the row sums of H, whose Chebyshev coefficients are `slopes`: the largest entry."""
         t, w = rule.nodes(intervals)
-        return float(np.abs(w @ chebyshev.derivative(first.series, t) - exact).max())
+        return float(np.abs(w @ chebyshev.evaluate(slopes, t) - exact).max())
 
     def _mapped(self, first: FirstOrder) -> MappedTrapezoid:
         """The trapezoid rule in the arc length of the kernel times the row sums of H."""

@@ -48,8 +48,12 @@ def filtered(series: Array) -> Array:
 
 def derivative(series: Array, t: Array) -> Array:
     """d/dt of Σ_k a_k T_k(1 - 2t) at t (n,); `series` is (N + 1, …), the result (n, …)."""
-    slopes = np.asarray(np.polynomial.chebyshev.chebder(series, axis=0), dtype=np.float64)
-    return -2.0 * np.moveaxis(_chebval(1 - 2 * t, slopes), -1, 0)
+    return evaluate(derivative_series(series), t)
+
+
+def derivative_series(series: Array) -> Array:
+    """The coefficients (N, …) of d/dt of Σ_k a_k T_k(1 - 2t)."""
+    return -2.0 * np.asarray(np.polynomial.chebyshev.chebder(series, axis=0), dtype=np.float64)
 
 
 def evaluate(series: Array, t: Array) -> Array:

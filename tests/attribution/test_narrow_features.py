@@ -1,6 +1,6 @@
 """Features of the path that no nested rule sees: found by check points, or not certified.
 
-Two families with known matrices along the path t·1, at random places and three tolerances: a bump of width w times a
+Two families with known matrices along the path t·1, at random places and two tolerances: a bump of width w times a
 second unit, and two opposing sigmoids of width w, whose gradients cancel in the sum.
 """
 
@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from ihcli.attribution import integrated_hessians
 
 Array = NDArray[np.float64]
-TOLERANCES = (1e-2, 1e-4, 1e-6)
+TOLERANCES = (1e-2, 1e-6)
 
 
 def fine_rule() -> tuple[Array, Array]:
@@ -79,8 +79,8 @@ def test_no_certificate_is_wrong_from_a_width_of_three_thousandths_on(family, wi
 
 @pytest.mark.parametrize("family", [bump, opposing])
 def test_a_width_of_one_thousandth_is_caught(family) -> None:
-    runs, _, wrong = wrong_certificates(family, 1e-3, seed=2, places=6, tolerances=(1e-4,))
-    assert wrong <= 0.1 * runs
+    _, _, wrong = wrong_certificates(family, 1e-3, seed=2, places=3, tolerances=(1e-4,))
+    assert wrong == 0
 
 
 @pytest.mark.parametrize("tolerance", TOLERANCES)

@@ -86,10 +86,10 @@ def same(found: Interactions | NonFiniteError, expected: Interactions, accuracy:
 @pytest.mark.parametrize("baselines", [1, 3])
 def test_each_task_gets_what_it_gets_alone(formulation: str, baselines: int) -> None:
     f = curved()
-    found = integrated_hessians_together(f, tasks(baselines), tolerance=1e-4, formulation=formulation)
+    found = integrated_hessians_together(f, tasks(baselines), tolerance=1e-2, formulation=formulation)
     assert len(found) == 4
     for task, own in zip(tasks(baselines), found, strict=True):
-        same(own, alone(f, task, tolerance=1e-4, formulation=formulation))
+        same(own, alone(f, task, tolerance=1e-2, formulation=formulation))
 
 
 def test_a_product_of_powers_gives_its_closed_form() -> None:
@@ -186,8 +186,8 @@ def test_no_tasks_are_no_results_and_bad_settings_are_refused() -> None:
 
 
 def test_texts_explained_together_are_explained_as_alone() -> None:
-    explainer = Explainer({"attribution": {"tolerance": 0.1}, "model": {"dtype": "float64"}})
-    texts = ["not bad", "so dull", "a fine film", "very good", " "]
+    explainer = Explainer({"attribution": {"tolerance": 0.1, "removal": False}, "model": {"dtype": "float64"}})
+    texts = ["not bad", "a fine film", "so dull", " "]
     found = explainer.explain_together([(text, None) for text in texts])
     assert isinstance(found[-1], InputError)
     for text, own in zip(texts[:-1], found[:-1], strict=True):

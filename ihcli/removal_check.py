@@ -3,7 +3,7 @@
 Every explanation is held against the game of deletion: the text without some of its units, tokenized anew.  For the
 strongest pairs the texts without one unit, without the other and without both are shown; over coalitions of uniform
 size the score is predicted from the matrix (by the quadratic form of `ihcli.removal.judging`) and from the attributions
-alone, and R² says how well.
+alone, and R² says how well; beyond five units it is estimated (`ihcli.removal.sampled_judging`).
 """
 
 from collections.abc import Sequence
@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ihcli import wording
 from ihcli.models.deletion import DeletionGame
-from ihcli.removal.game import Array, CountedGame
-from ihcli.removal.judging import integrated_hessians_form, judge, linear_form, scaled_fit
-from ihcli.removal.multilinear import exact_interactions
-from ihcli.removal.stratified import uniform_sizes
+from ihcli.removal.game import Array, Coalitions, CountedGame, all_coalitions
+from ihcli.removal.judging import integrated_hessians_form, linear_form
+from ihcli.removal.multilinear import NORMAL_95, exact_interactions
+from ihcli.removal.sampled_judging import Fit, fits, spread_coalitions
 from ihcli.results import Explanation, Removal, RemovedPair, RemovedText
 
 PAIRS = 3
@@ -28,8 +29,10 @@ EXACT_UNITS = 5
 """Up to so many units all coalitions are evaluated."""
 APART = 0.1
 """R² of the pattern alone is told where it is higher by so much."""
-SAMPLED = 32
-"""Coalitions of uniform size evaluated for more units, or two of each size and its complement where that is more."""
+SPREAD = (10, 64)
+"""Coalitions that are evaluated besides those of the pairs for more units: as many as units, within these bounds."""
+_LONGEST = 40
+"""Characters of a unit's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,43 +60,65 @@ def check_by_removal(explanation: Explanation, game: DeletionGame) -> Removal:
         ModelError: The model cannot evaluate a text without some of its words.
     """
     units = len(explanation.units)
-    counted = CountedGame(game, units)
+    smoothed = explanation.certificate.surrogate is not None  # then f is not the model's own score
+    counted = CountedGame(game, units, whole=None if smoothed else explanation.f_input)
     strong = _strong(explanation)
-    effects = _effects(counted, units, strong)
     exact = units <= EXACT_UNITS
-    count = coalitions(units)
-    shown = [(own, effect) for own, effect in zip(strong, effects, strict=True)][:PAIRS]
-    pairs = tuple(_shown(explanation, game, counted, own, effect) for own, effect in shown)
-    r_squared = r_attributions = correlation = scaled = None
-    if units > 1:
-        sample = uniform_sizes(units, count, seed=0)
-        v_none = float(counted(np.zeros((1, units), dtype=bool))[0])
-        if explanation.method == "ih" and not np.isnan(explanation.ih).any():
-            form, values = integrated_hessians_form(explanation.ih, v_none), counted(sample.coalitions)
-            r_squared = judge(form, counted, sample).r_squared
-            scaled = scaled_fit(values, form(sample.coalitions), sample.weights)
-        r_attributions = judge(linear_form(explanation.ig, v_none), counted, sample).r_squared
-        if exact:
-            correlation = _correlation(explanation.ih, exact_interactions(counted, units).matrix)
+    asked = np.unique(np.concatenate([_fours(strong, units).reshape(-1, units), _further(units)]), axis=0)
+    values = counted(asked)  # all at once, for the sake of few forward passes
+    effects = counted(_fours(strong, units).reshape(-1, units)).reshape(-1, 4) @ np.array([1.0, -1.0, -1.0, 1.0])
+    found = _fits(explanation, asked, values) if units > 1 else _Fits()
+    correlation = _correlation(explanation.ih, exact_interactions(counted, units).matrix) if exact else None
+    pairs = _shown(explanation, game, counted, strong[:PAIRS], effects)
     agreeing = sum(own.entry * effect > 0 for own, effect in zip(strong, effects, strict=True))
+    nothing = game.predictions(np.zeros((1, units), dtype=bool))[0] if units == 1 else None
+    matrix, attributions = found.matrix, found.attributions
     return Removal(
-        sentence=_sentence(explanation, pairs, agreeing, len(strong), r_squared, scaled),
+        sentence=_sentence(explanation, pairs, agreeing, len(strong), matrix, nothing),
         pairs=pairs,
         compared=len(strong),
         agreeing=agreeing,
-        r_squared=r_squared,
-        r_squared_attributions=r_attributions,
-        correlation=correlation,
+        r_squared=None if matrix is None else matrix.r_squared,
+        r_squared_attributions=None if attributions is None else attributions.r_squared,
+        correlation=correlation if units > 1 else None,
         exact=exact,
         evaluations=counted.evaluations,
-        scale=None if scaled is None else scaled[0],
-        r_squared_scaled=None if scaled is None else scaled[1],
+        scale=None if matrix is None else matrix.scale,
+        r_squared_scaled=None if matrix is None else matrix.r_squared_scaled,
+        r_squared_error=None if matrix is None else matrix.error,
+        r_squared_attributions_error=None if attributions is None else attributions.error,
     )
 
 
 def coalitions(units: int) -> int:
-    """How many coalitions of so many units the check evaluates."""
-    return 2**units if units <= EXACT_UNITS else max(SAMPLED, 2 * (units // 2 + 1))
+    """How many coalitions of so many units the check evaluates besides those of the pairs."""
+    return 2**units if units <= EXACT_UNITS else min(max(SPREAD[0], units), SPREAD[1])
+
+
+def _further(units: int) -> Coalitions:
+    """The coalitions that are evaluated whatever the pairs are: both ends, and some or all between them."""
+    if units <= EXACT_UNITS:
+        return all_coalitions(units)
+    ends = np.array([[False] * units, [True] * units])
+    return np.concatenate([ends, spread_coalitions(units, coalitions(units))])
+
+
+@dataclass(frozen=True, slots=True)
+class _Fits:
+    """How well the matrix and the attributions alone predict removal; None where that is not known."""
+
+    matrix: Fit | None = None
+    attributions: Fit | None = None
+
+
+def _fits(explanation: Explanation, rows: Coalitions, values: Array) -> _Fits:
+    """Over coalitions of uniform size, from some of them (n, U) or all, and their values (n,)."""
+    v_none = float(values[~rows.any(axis=1)][0])
+    forms = [linear_form(explanation.ig, v_none)]
+    if explanation.method == "ih" and not np.isnan(explanation.ih).any():
+        forms.append(integrated_hessians_form(explanation.ih, v_none))
+    found = fits(forms, rows, values)
+    return _Fits() if found is None else _Fits(found[1] if len(found) > 1 else None, found[0])
 
 
 def _strong(explanation: Explanation) -> list[_Strong]:
@@ -103,30 +128,32 @@ def _strong(explanation: Explanation) -> list[_Strong]:
     return [_Strong(i, j, value) for i, j, value in pairs if abs(value) >= least and value != 0]
 
 
-def _effects(game: CountedGame, units: int, strong: Sequence[_Strong]) -> Array:
-    """f(text) - f(without i) - f(without j) + f(without both) of each pair (n,)."""
-    if not strong:
-        return np.empty(0)
+def _fours(strong: Sequence[_Strong], units: int) -> Coalitions:
+    """For each pair the text, the text without i, without j, and without both: (n, 4, U)."""
     rows = np.ones((len(strong), 4, units), dtype=bool)
     for row, own in zip(rows, strong, strict=True):
         row[1, own.i] = row[2, own.j] = row[3, own.i] = row[3, own.j] = False
-    values = game(rows.reshape(-1, units)).reshape(-1, 4)
-    return np.asarray(values @ np.array([1.0, -1.0, -1.0, 1.0]))
+    return rows
 
 
 def _shown(
-    explanation: Explanation, game: DeletionGame, counted: CountedGame, own: _Strong, effect: float
-) -> RemovedPair:
-    """A pair with the three texts without its units."""
+    explanation: Explanation, game: DeletionGame, counted: CountedGame, strong: Sequence[_Strong], effects: Array
+) -> tuple[RemovedPair, ...]:
+    """Pairs with the three texts without their units."""
     units = len(explanation.units)
-    texts = []
-    for removed in ((own.i,), (own.j,), (own.i, own.j)):
-        row = np.ones((1, units), dtype=bool)
-        row[0, list(removed)] = False
-        label, probability = game.predictions(row)[0]
-        text = " / ".join(game.texts(row)[0])
-        texts.append(RemovedText(removed, text, label, probability, float(counted(row)[0])))
-    return RemovedPair(own.i, own.j, own.entry, float(effect), *texts)
+    rows = _fours(strong, units)[:, 1:].reshape(-1, units)
+    if not len(rows):
+        return ()
+    texts = [
+        RemovedText(tuple(np.flatnonzero(~row).tolist()), " / ".join(sides), label, probability, score)
+        for row, sides, (label, probability), score in zip(
+            rows, game.texts(rows), game.predictions(rows), counted(rows).tolist(), strict=True
+        )
+    ]
+    return tuple(
+        RemovedPair(own.i, own.j, own.entry, float(effect), *texts[3 * place : 3 * place + 3])
+        for place, (own, effect) in enumerate(zip(strong, effects, strict=False))
+    )
 
 
 def _correlation(matrix: Array, other: Array) -> float | None:
@@ -140,10 +167,15 @@ def _correlation(matrix: Array, other: Array) -> float | None:
     return float(np.corrcoef(first, second)[0, 1])
 
 
-def _answer(explanation: Explanation, text: RemovedText) -> str:
-    """The label of a cut text with its probability, or a regressor's value."""
-    value = explanation.prediction.are_values
-    return f"{text.label} = {text.probability:.2f}" if value else f"{text.label} ({text.probability:.2f})"
+def contradictions(explanation: Explanation, removal: Removal) -> list[str]:
+    """A warning for each pair that is shown and that removal gives the other sign, where it shows anything."""
+    names = wording.names(explanation.units, _LONGEST)
+    return [
+        f"Removing words gives {names[pair.i]} · {names[pair.j]} the other sign: together they add "
+        f"{_signed(pair.effect)} to the score beyond what each adds, and the matrix has {_signed(pair.interaction)}."
+        for pair in removal.pairs
+        if not pair.agrees and abs(pair.effect) >= NOTABLE * abs(pair.interaction)
+    ]
 
 
 def _sentence(
@@ -151,43 +183,64 @@ def _sentence(
     pairs: Sequence[RemovedPair],
     agreeing: int,
     compared: int,
-    r_squared: float | None,
-    scaled: tuple[float, float] | None = None,
+    fit: Fit | None,
+    nothing: tuple[str, float] | None = None,
 ) -> str:
-    """The finding in plain words."""
+    """The finding in plain words; `nothing` is the model's answer to a text without its only unit."""
+    names = [f"“{name}”" for name in wording.names(explanation.units, _LONGEST)]
     parts = []
+    if nothing is not None:
+        parts.append(f"Without {names[0]} nothing is left, and the model says {_answer(explanation, *nothing)}.")
     if pairs:
-        first = pairs[0]
-        named = [explanation.units[place].text for place in (first.i, first.j)]
-        parts += [
-            f"Without {what}: {_answer(explanation, one)}."
-            for what, one in (
-                (named[0], first.without_first),
-                (named[1], first.without_second),
-                ("both", first.without_both),
-            )
-        ]
-    if compared:
-        noun = "the strongest pair" if compared == 1 else f"the {compared} strongest pairs"
-        said = ("agrees" if agreeing else "disagrees") + " in sign with " + noun
+        first, said = pairs[0], explanation.prediction
+        texts = first.without_first, first.without_second, first.without_both
+        answers = [_answer(explanation, one.label, one.probability) for one in texts]
         parts.append(
-            f"Removing words {said}." if compared == 1
-            else f"Removing words agrees in sign with {agreeing} of {noun}."
-        )  # fmt: skip
-    if r_squared is not None:
-        parts.append(_explained(r_squared, scaled))
+            f"The text: {_answer(explanation, said.label, said.probabilities[said.label])}; without {names[first.i]}: "
+            f"{answers[0]}; without {names[first.j]}: {answers[1]}; without both: {answers[2]}."
+        )
+    if compared == 1:
+        sign = "the same sign as the matrix" if agreeing else "another sign than the matrix"
+        parts.append(f"Removing words gives this pair {sign}.")
+    elif compared:
+        parts.append(
+            f"Removing words gives {'all' if agreeing == compared else agreeing} of the {compared} strongest pairs "
+            "the same sign as the matrix."
+        )
+    if fit is not None:
+        parts.append(_explained(fit))
     return " ".join(parts)
 
 
-def _explained(r_squared: float, scaled: tuple[float, float] | None) -> str:
+def _explained(fit: Fit) -> str:
     """How much of what removing words does the matrix explains, as it stands or by its pattern alone."""
-    if scaled is not None and scaled[0] > 0 and scaled[1] >= max(r_squared + APART, APART):
-        number = f"{r_squared:.2f}".replace("-", "−")
-        size = "large" if scaled[0] < 1 else "small"
+    scaled = fit.r_squared_scaled
+    if fit.scale is not None and scaled is not None and fit.scale > 0 and scaled >= max(fit.r_squared + APART, APART):
+        factor, size = (1 / fit.scale, "large") if fit.scale < 1 else (fit.scale, "small")
         return (
-            f"Multiplied by {scaled[0]:.2g}, the matrix explains {100 * scaled[1]:.0f} % of what removing words does; "
-            f"as it stands, its numbers are too {size} for that (R² {number})."
+            f"Its pattern explains {_share(scaled, fit.error_scaled)} of how the score varies as words are removed, "
+            f"but its numbers are {factor:.2g} times too {size} for that."
         )
-    if r_squared > 0:
-        return f"The matrix explains {100 * r_squared:.0f} % of what removing words does."
-    return "The matrix does not predict what removing words does (R² below 0)."
+    if fit.r_squared > 0:
+        return f"The matrix explains {_share(fit.r_squared, fit.error)} of how the score varies as words are removed."
+    return (
+        "The matrix does not predict how the score varies as words are removed: the mean score would predict it better."
+    )
+
+
+def _share(value: float, error: float | None) -> str:
+    """A share in percent, with its 95 % interval where it is an estimate."""
+    if not error:
+        return f"{100 * value:.0f} %"
+    low, high = max(value - NORMAL_95 * error, 0.0), min(value + NORMAL_95 * error, 1.0)
+    return f"about {100 * value:.0f} % (from {100 * low:.0f} to {100 * high:.0f} %)"
+
+
+def _answer(explanation: Explanation, label: str, probability: float) -> str:
+    """A label with its probability, or a regressor's value."""
+    return f"{label} = {probability:.2f}" if explanation.prediction.are_values else f"{label} ({probability:.2f})"
+
+
+def _signed(value: float) -> str:
+    """A number with its sign."""
+    return f"{value:+.3g}".replace("-", wording.MINUS)

@@ -292,10 +292,12 @@ class Removal:
         r_squared_attributions: The same, predicted from the attributions alone.
         correlation: Correlation of the entries of pairs with those of Integrated Hessians of deletion; None where not
             known.
-        exact: Whether all coalitions of units were evaluated.
+        exact: Whether all coalitions of units were evaluated; otherwise R² is an estimate from some of them.
         evaluations: Texts that were evaluated.
         scale: The factor by which the predictions of the matrix fit those scores best; None where not known.
         r_squared_scaled: R² with that factor: what the pattern of the matrix explains, its size aside.
+        r_squared_error: The standard error of `r_squared`, 0 where it is exact; None where not known.
+        r_squared_attributions_error: The same of `r_squared_attributions`.
     """
 
     sentence: str
@@ -309,6 +311,8 @@ class Removal:
     evaluations: Count
     scale: float | None = None
     r_squared_scaled: float | None = None
+    r_squared_error: float | None = None
+    r_squared_attributions_error: float | None = None
 
 
 @with_config(EXACT)
@@ -741,7 +745,8 @@ def _numbers(explanation: Explanation) -> Iterator[tuple[str, ArrayLike, bool]]:
 
 def _removal_numbers(removal: Removal) -> Iterator[float]:
     """All numbers of a check by removal."""
-    for share in (removal.r_squared, removal.r_squared_attributions, removal.correlation):
+    shares = removal.r_squared, removal.r_squared_attributions, removal.correlation, removal.r_squared_scaled
+    for share in (*shares, removal.scale, removal.r_squared_error, removal.r_squared_attributions_error):
         yield 0.0 if share is None else share
     for pair in removal.pairs:
         yield from (pair.interaction, pair.effect)

@@ -1,5 +1,6 @@
 """The check by removal, games of a text and methods side by side, on the bundled model."""
 
+import dataclasses
 from math import comb
 
 import numpy as np
@@ -10,8 +11,8 @@ from typer.testing import CliRunner
 from ihcli.cli.app import app
 from ihcli.errors import UsageError
 from ihcli.pipeline import Explainer
-from ihcli.removal.stratified import uniform_sizes
-from ihcli.removal_check import _correlation, _sentence, coalitions
+from ihcli.removal.sampled_judging import Fit
+from ihcli.removal_check import _correlation, _further, _sentence, contradictions
 from ihcli.results import Explanation
 from ihcli.sources import SourceName, compare, sources_of
 
@@ -154,40 +155,97 @@ def test_the_commands_print_tables_and_documents(tmp_path) -> None:
     assert run.invoke(app, ["evaluate", str(tmp_path / "absent.txt")]).exit_code == 2
 
 
+def fit(r_squared: float, scale: float = 1.0, scaled: float | None = None, error: float = 0.0) -> Fit:
+    return Fit(r_squared, error, scale, r_squared if scaled is None else scaled, error)
+
+
+VARIES = "of how the score varies as words are removed"
+WORSE = "The matrix does not predict how the score varies as words are removed: the mean score would predict it better."
+
+
 @pytest.mark.parametrize(
-    ("r_squared", "said"),
+    ("found", "said"),
     [
-        (0.637, "The matrix explains 64 % of what removing words does."),
-        (-7.3, "The matrix does not predict what removing words does (R² below 0)."),
+        (fit(0.637), f"The matrix explains 64 % {VARIES}."),
+        (fit(0.64, 0.9, 0.66), f"The matrix explains 64 % {VARIES}."),
+        (fit(0.64, error=0.05), f"The matrix explains about 64 % (from 54 to 74 %) {VARIES}."),
+        (fit(0.99, error=0.05), f"The matrix explains about 99 % (from 89 to 100 %) {VARIES}."),
+        (
+            fit(-0.05, 0.53, 0.95),
+            f"Its pattern explains 95 % {VARIES}, but its numbers are 1.9 times too large for that.",
+        ),
+        (fit(0.5, 1.8, 0.9), f"Its pattern explains 90 % {VARIES}, but its numbers are 1.8 times too small for that."),
+        (fit(-7.3), WORSE),
+        (fit(-0.5, -1.0, 0.9), WORSE),
+        (fit(-0.5, 0.1, 0.05), WORSE),
         (None, ""),
     ],
 )
-def test_a_matrix_worse_than_the_mean_is_not_said_to_explain_nothing(
-    explanation: Explanation, r_squared: float | None, said: str
-) -> None:
-    assert _sentence(explanation, (), 0, 0, r_squared) == said
-
-
-@pytest.mark.parametrize("units", [1, 5, 6, 31, 32, 33, 72, 400])
-def test_the_check_draws_coalitions_of_every_size_of_a_text_of_any_length(units: int) -> None:
-    drawn = uniform_sizes(units, coalitions(units)).coalitions
-    assert {int(row.sum()) for row in drawn} == set(range(units + 1))
+def test_what_the_matrix_explains_is_said_in_plain_words(explanation, found, said) -> None:
+    assert _sentence(explanation, (), 0, 0, found) == said
 
 
 @pytest.mark.parametrize(
-    ("r_squared", "scaled", "said"),
+    ("agreeing", "compared", "said"),
     [
-        (0.64, (0.9, 0.66), "The matrix explains 64 % of what removing words does."),
-        (-0.05, (0.53, 0.95), "Multiplied by 0.53, the matrix explains 95 %|too large for that (R² −0.05)."),
-        (0.5, (1.8, 0.9), "Multiplied by 1.8, the matrix explains 90 %|its numbers are too small for that (R² 0.50)."),
-        (-0.5, (-1.0, 0.9), "The matrix does not predict what removing words does (R² below 0)."),
-        (-0.5, (0.1, 0.05), "The matrix does not predict what removing words does (R² below 0)."),
+        (1, 1, "Removing words gives this pair the same sign as the matrix."),
+        (0, 1, "Removing words gives this pair another sign than the matrix."),
+        (9, 10, "Removing words gives 9 of the 10 strongest pairs the same sign as the matrix."),
+        (2, 2, "Removing words gives all of the 2 strongest pairs the same sign as the matrix."),
     ],
-)  # fmt: skip
-def test_a_pattern_of_another_size_is_told_with_its_factor(explanation, r_squared, scaled, said) -> None:
-    told = _sentence(explanation, (), 0, 0, r_squared, scaled)
-    assert told.startswith(said.split("|")[0])
-    assert told.endswith(said.split("|")[-1])
+)
+def test_signs_are_compared_in_plain_words(explanation, agreeing, compared, said) -> None:
+    assert _sentence(explanation, (), agreeing, compared, None) == said
+
+
+def test_the_sentence_has_the_four_answers_of_the_strongest_pair(explanation: Explanation) -> None:
+    pair = explanation.removal.pairs[0]
+    texts = pair.without_first, pair.without_second, pair.without_both
+    answers = [f"{one.label} ({one.probability:.2f})" for one in texts]
+    label = explanation.prediction.label
+    assert explanation.removal.sentence.startswith(
+        f"The text: {label} ({explanation.prediction.probabilities[label]:.2f}); without “not”: {answers[0]}; "
+        f"without “bad”: {answers[1]}; without both: {answers[2]}. "
+    )
+
+
+def test_one_word_is_held_against_nothing(explainer: Explainer) -> None:
+    result = explainer.explain("superb")
+    logits = np.array([score(explainer, "", index) for index in range(2)])
+    label = explainer.classifier.labels[int(logits.argmax())]
+    probability = np.exp(logits.max()) / np.exp(logits).sum()
+    said = f"Without “superb” nothing is left, and the model says {label} ({probability:.2f})."
+    assert result.removal.sentence == said
+    assert result.removal.evaluations == 1
+
+
+def test_only_a_pair_that_removal_gives_the_other_sign_is_warned_of(explanation: Explanation) -> None:
+    removal = explanation.removal
+    (first, *_) = removal.pairs
+    turned = dataclasses.replace(removal, pairs=(dataclasses.replace(first, effect=-5.8),))
+    (warning,) = contradictions(explanation, turned)
+    assert "not · bad the other sign" in warning
+    assert "−5.8" in warning
+    nothing = dataclasses.replace(removal, pairs=(dataclasses.replace(first, effect=-1e-3),))
+    assert contradictions(explanation, removal) == contradictions(explanation, nothing) == []
+
+
+def test_the_error_of_an_estimate_is_told_and_an_exact_share_has_none(explainer: Explainer, explanation) -> None:
+    longer = explainer.explain("the acting is good but the story is dull").removal
+    assert not longer.exact
+    assert 0 < longer.r_squared_error < 0.5
+    assert 0 < longer.r_squared_attributions_error < 0.5
+    assert "about" in longer.sentence
+    assert (explanation.removal.r_squared_error, explanation.removal.r_squared_attributions_error) == (0, 0)
+
+
+@pytest.mark.parametrize("units", [1, 2, 5, 6, 7, 31, 72, 400])
+def test_the_check_always_asks_for_nothing_and_for_different_coalitions(units: int) -> None:
+    rows = _further(units)
+    assert len(np.unique(rows, axis=0)) == len(rows)
+    assert (~rows).all(axis=1).any()
+    assert rows.all(axis=1).any()
+    assert len(rows) <= 66
 
 
 def test_the_factor_is_that_of_a_regression_on_the_predictions(explainer: Explainer, explanation: Explanation) -> None:

@@ -20,12 +20,15 @@ from dataclasses import dataclass, field
 from functools import cache
 from itertools import pairwise
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 import torch
 import uniseg.wordbreak
+from numpy.typing import NDArray
 
 from ihcli.errors import BaselineError, PreflightError, TextTooLongError, UsageError
+from ihcli.models.adapter import PARITY, disagreement
 from ihcli.models.classifier import LoadedClassifier
 from ihcli.models.encoding import SIDES, EncodedText
 from ihcli.models.targets import output, probabilities, recorded_index
@@ -33,14 +36,20 @@ from ihcli.models.units import Span
 from ihcli.removal.game import Array, Coalitions
 from ihcli.results import Target
 
+Inputs = NDArray[np.int64]
+"""(1 + extras, T): the ids of one text, and its further inputs."""
 NOTE = (
     "An absent unit is cut out of the text by its characters, the white space beside it is closed up, and the text is "
     "tokenized anew; punctuation keeps its place."
 )
 TOKENS = {"cpu": 1024, "cuda": 32768}
 """Tokens in one forward pass: above a thousand a core gains nothing, and the activations leave its cache."""
+PASS = {"cpu": 24, "cuda": 2048}
+"""What a forward pass costs besides its tokens, in tokens: about 14 (12 layers of 768) to 30 (six of 384) on a core."""
 _TEXTS = 8192
 """Texts that are cut and tokenized at a time."""
+_PADDED_ALIKE: "WeakKeyDictionary[torch.nn.Module, bool]" = WeakKeyDictionary()
+"""Models of which is known whether padding leaves their answers as they are."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -48,7 +57,7 @@ class DeletionGame:
     """v(S): the explained score of the text with exactly the units in S, for coalitions (n, U) as (n,) in float64.
 
     Only forward passes are used, so a model without derivatives will do.  Texts of equal length are computed together,
-    equal token ids once.
+    few texts of similar lengths too, padded, where the model answers them alike; equal token ids once.
 
     Args:
         classifier: the loaded model.
@@ -162,27 +171,59 @@ class DeletionGame:
         return torch.from_numpy(np.stack([self.logits[key] for key in keys]))
 
     def _evaluate(self, keys: Sequence[bytes]) -> None:
-        """Compute the logits of new ids, those of one length together."""
+        """Compute the logits of new ids, those of one length or of similar ones together."""
+        inputs = 1 + len(self.encoded.extras)
         by_length: dict[int, list[bytes]] = {}
         for key in keys:
-            by_length.setdefault(len(key), []).append(key)
-        budget = TOKENS.get(self.classifier.device.type, TOKENS["cpu"])
-        inputs = 1 + len(self.encoded.extras)
-        for size in sorted(by_length):
-            same = by_length[size]
-            length = size // (inputs * np.dtype(np.int64).itemsize)
-            step = max(1, budget // length)
+            by_length.setdefault(len(key) // (inputs * np.dtype(np.int64).itemsize), []).append(key)
+        lengths, device = sorted(by_length, reverse=True), self.classifier.device.type
+        groups = [[length] for length in lengths]
+        budget = TOKENS.get(device, TOKENS["cpu"])
+        if len(lengths) > 1 and self._padded_alike(by_length[lengths[-1]][0], lengths[0]):
+            counts = [len(by_length[length]) for length in lengths]
+            groups = _together(lengths, counts, PASS.get(device, PASS["cpu"]))
+        for group in groups:
+            same = [key for length in group for key in by_length[length]]
+            step = max(1, budget // group[0])
             for start in range(0, len(same), step):
                 part = same[start : start + step]
-                table = np.frombuffer(b"".join(part), dtype=np.int64).reshape(len(part), inputs, length)
-                self.logits.update(zip(part, self._forward(table).cpu().numpy(), strict=True))
+                tables = [np.frombuffer(key, dtype=np.int64).reshape(inputs, -1) for key in part]
+                self.logits.update(zip(part, self._forward(tables).cpu().numpy(), strict=True))
 
-    def _forward(self, table: np.ndarray[Any, np.dtype[np.int64]]) -> torch.Tensor:
-        """The logits (B, C) of ids and further inputs (B, 1 + extras, T)."""
+    def _padded_alike(self, key: bytes, length: int) -> bool:
+        """Whether padding leaves the model's answers as they are; found once for each model, on a short text."""
+        known = _PADDED_ALIKE.get(self.classifier.model)
+        if known is None:
+            known = self._pad is not None and "attention_mask" in self.classifier.adapter.accepted
+            if known:
+                table = np.frombuffer(key, dtype=np.int64).reshape(1 + len(self.encoded.extras), -1)
+                found = [self._forward([table], length=to) for to in (table.shape[1], length)]
+                known = disagreement(found[1], found[0]) <= PARITY
+            _PADDED_ALIKE[self.classifier.model] = known
+        return known
+
+    @property
+    def _pad(self) -> int | None:
+        """The token that padding is made of."""
+        found = self.classifier.tokenizer.pad_token_id
+        return None if found is None else int(found)
+
+    def _forward(self, tables: Sequence[Inputs], length: int | None = None) -> torch.Tensor:
+        """The logits (B, C) of ids and further inputs, (1 + extras, T) for each text, padded to the longest."""
         classifier = self.classifier
-        ids, *further = torch.tensor(table, device=classifier.device).unbind(1)
+        longest = max(length or 0, *(table.shape[1] for table in tables))
+        padding = [self._pad or 0, *(0 for _ in self.encoded.extras)]
+        padded = np.empty((len(tables), len(padding), longest), dtype=np.int64)
+        padded[:] = np.array(padding)[None, :, None]
+        mask = np.zeros((len(tables), longest), dtype=np.int64)
+        for own, read, table in zip(padded, mask, tables, strict=True):
+            own[:, : table.shape[1]] = table
+            read[: table.shape[1]] = 1
+        ids, *further = torch.tensor(padded, device=classifier.device).unbind(1)
         classifier.adapter.require_known(ids)
         extras = dict(zip(self.encoded.extras, further, strict=True))
+        if not mask.all():
+            extras["attention_mask"] = torch.tensor(mask, device=classifier.device)
         try:
             with torch.no_grad():
                 return classifier.adapter.of_ids(ids, extras).double()
@@ -213,6 +254,24 @@ class DeletionGame:
             )
             raise BaselineError(message)
         return int(found)
+
+
+def _together(lengths: Sequence[int], counts: Sequence[int], overhead: int) -> list[list[int]]:
+    """Lengths, longest first, divided into groups that are padded to their longest, at the least cost.
+
+    A group costs `overhead` tokens and its longest length for each text.
+    """
+    cost, start = [0.0], [0]
+    for end in range(1, len(lengths) + 1):
+        ways = [cost[first] + overhead + lengths[first] * sum(counts[first:end]) for first in range(end)]
+        cost.append(min(ways))
+        start.append(ways.index(cost[-1]))
+    groups: list[list[int]] = []
+    end = len(lengths)
+    while end:
+        groups.insert(0, list(lengths[start[end] : end]))
+        end = start[end]
+    return groups
 
 
 def _key(inputs: Sequence[Sequence[int]]) -> bytes:

@@ -33,12 +33,19 @@ class CountedGame:
     """U, the number of units (players)."""
     limit: int | None = None
     """Largest number of evaluations; None for no limit."""
+    whole: float | None = None
+    """v of all units where it is known already; it then counts as no evaluation."""
     _known: dict[bytes, float] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        """Take what is known already."""
+        if self.whole is not None:
+            self._known[np.ones(self.units, dtype=bool).tobytes()] = self.whole
 
     @property
     def evaluations(self) -> int:
         """Distinct coalitions evaluated so far."""
-        return len(self._known)
+        return len(self._known) - (self.whole is not None)
 
     def __call__(self, coalitions: Coalitions) -> Array:
         """v of each coalition, (n,).

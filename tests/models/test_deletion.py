@@ -226,18 +226,81 @@ def watched(bert):
     return dataclasses.replace(bert, adapter=Watching(**fields)), shapes
 
 
-def test_equal_ids_are_evaluated_once_and_equal_lengths_together(watched):
+def test_equal_ids_are_evaluated_once_and_equal_lengths_together(watched, monkeypatch):
     model, shapes = watched
+    monkeypatch.setattr(deletion, "PASS", {"cpu": 0})
     game = made(model, "bad bad bad bad")
     rows = all_coalitions(4)
     values = game(rows)
+    shapes = [shape for shape in shapes if shape != (1, 6)] + [(1, 6)]  # besides the trial of padding
     assert sorted(batch for batch, _ in shapes) == [1] * 5
     assert len({length for _, length in shapes}) == 5
     for one, other in itertools.combinations(range(16), 2):
         if rows[one].sum() == rows[other].sum():
             assert values[one] == values[other]
+
+
+def test_few_texts_of_several_lengths_share_a_pass_and_none_is_asked_twice(watched):
+    model, shapes = watched
+    game = made(model, "this movie was not bad")
+    rows = all_coalitions(5)
     game(rows)
-    assert len(shapes) == 5
+    shapes.clear()
+    again = DeletionGame(model, game.encoded, game.target)
+    values = again(rows)
+    assert sum(batch for batch, _ in shapes) == 32
+    assert len(shapes) < 6
+    np.testing.assert_allclose(values, one_by_one(model, game, rows), atol=2e-5)
+    again(rows)
+    assert sum(batch for batch, _ in shapes) == 32
+
+
+@pytest.mark.parametrize("reason", ["answers otherwise", "takes no mask", "no token"])
+def test_texts_are_not_padded_for_a_model_that_answers_otherwise_then(watched, reason):
+    watching, shapes = watched
+    model = dataclasses.replace(watching, model=copy.deepcopy(watching.model))
+    adapter = model.adapter
+    if reason == "answers otherwise":
+
+        class Counting(type(adapter)):
+            def of_ids(self, ids, extras):
+                return super().of_ids(ids, {**extras, "attention_mask": torch.ones_like(ids)})
+
+        fields = {field.name: getattr(adapter, field.name) for field in dataclasses.fields(adapter)}
+        model = dataclasses.replace(model, adapter=Counting(**fields))
+    elif reason == "takes no mask":
+        names = adapter.accepted - {"attention_mask"}
+        model = dataclasses.replace(model, adapter=dataclasses.replace(adapter, accepted=names))
+    else:
+        plain = copy.deepcopy(model.tokenizer)
+        plain.pad_token = None
+        model = dataclasses.replace(model, tokenizer=plain)
+    game = made(model, "this movie was not bad")
+    rows = all_coalitions(5)
+    np.testing.assert_allclose(game(rows), one_by_one(model, game, rows), atol=2e-5)
+    assert len(shapes) >= 6
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_lengths_are_put_together_at_the_least_cost(seed):
+    random = np.random.default_rng(seed)
+    lengths = sorted(random.choice(np.arange(2, 40), 6, replace=False).tolist(), reverse=True)
+    counts = random.integers(1, 9, 6).tolist()
+    overhead = int(random.integers(0, 60))
+
+    def cost(groups):
+        sizes = dict(zip(lengths, counts, strict=True))
+        return sum(overhead + max(group) * sum(sizes[length] for length in group) for group in groups)
+
+    ways = []
+    for cuts in itertools.product([False, True], repeat=5):
+        groups = [[lengths[0]]]
+        for length, cut in zip(lengths[1:], cuts, strict=True):
+            groups = [*groups, [length]] if cut else [*groups[:-1], [*groups[-1], length]]
+        ways.append(groups)
+    found = deletion._together(lengths, counts, overhead)
+    assert [length for group in found for length in group] == lengths
+    assert cost(found) == min(map(cost, ways))
 
 
 def test_the_size_of_a_batch_is_bounded_and_changes_nothing(watched, monkeypatch):

@@ -22,6 +22,19 @@ def test_every_coalition_is_evaluated_once():
     assert asked == [8]
 
 
+def test_what_is_known_of_all_units_is_not_asked():
+    asked = []
+
+    def size(coalitions):
+        asked.extend(coalitions.tolist())
+        return coalitions.sum(axis=1).astype(float)
+
+    game = CountedGame(size, 2, whole=7.0)
+    assert game(all_coalitions(2)).tolist() == [0, 1, 1, 7]
+    assert game.evaluations == 3
+    assert [True, True] not in asked
+
+
 def test_a_limit_is_never_exceeded():
     game = CountedGame(lambda rows: rows.sum(1).astype(float), 3, limit=7)
     with pytest.raises(UsageError, match="8 evaluations are needed and at most 7"):

@@ -148,21 +148,21 @@ class _Kriged:
     def _error(self, slope: Array, curvature: Array) -> float:
         """The standard error of what has this gradient and diagonal second derivative (half of it) in v, (N,) each."""
         variance = slope @ self.covariance @ slope + 2 * curvature @ self.covariance**2 @ curvature
-        return self.surprise * max(float(variance), 0.0) ** 0.5
+        return self.surprise * math.sqrt(max(float(variance), 0.0))
 
 
 def _krige(coalitions: Coalitions, values: Array, known: Array, reference: WeightedCoalitions, basis: Array) -> _Kriged:
     """The process with the ρ of the largest evidence; `known` and `basis` are the regressors (n, p) and (N, p)."""
     units, count = coalitions.shape[1], len(values)
-    z, others = 2.0 * coalitions - 1, 2.0 * reference.coalitions - 1
-    differing, across = _differing(z, z, units), _differing(z, others, units)
+    others = reference.coalitions
+    differing, across = _differing(coalitions, coalitions), _differing(coalitions, others)
     vague = _VAGUE * known @ known.T + _NOISE * np.eye(count)
     centred = values - values.mean()
     freedom = max(count - known.shape[1], 1)
     best, chosen = -np.inf, None
     for rate in RATES:
         powers = ((1 - rate) / (1 + rate)) ** np.arange(units + 1)
-        lower = np.linalg.cholesky(powers[differing] + vague)
+        lower = np.asarray(np.linalg.cholesky(powers[differing] + vague), dtype=np.float64)
         whitened = np.linalg.solve(lower, centred)
         variance = float(whitened @ whitened) / freedom
         evidence = -freedom / 2 * np.log(variance) - float(np.log(lower.diagonal()).sum())
@@ -171,12 +171,12 @@ def _krige(coalitions: Coalitions, values: Array, known: Array, reference: Weigh
     assert chosen is not None  # noqa: S101  (the evidence is finite)
     powers, lower, whitened, variance = chosen
     factor = np.linalg.solve(lower, powers[across] + _VAGUE * known @ basis.T)
-    prior = powers[_differing(others, others, units)] + _VAGUE * basis @ basis.T
+    prior = powers[_differing(others, others)] + _VAGUE * basis @ basis.T
     return _Kriged(
         weights=reference.weights,
         mean=values.mean() + whitened @ factor,
         covariance=variance * (prior - factor.T @ factor),
-        surprise=max(1.0, _surprise(lower, whitened, coalitions.sum(axis=1)) / variance) ** 0.5,
+        surprise=math.sqrt(max(1.0, _surprise(lower, whitened, coalitions.sum(axis=1)) / variance)),
     )
 
 
@@ -191,6 +191,7 @@ def _surprise(lower: Array, whitened: Array, sizes: Array) -> float:
     return float(squares[between].mean()) if between.any() else 0.0
 
 
-def _differing(first: Array, second: Array, units: int) -> NDArray[np.intp]:
-    """How many units only one of two coalitions holds, for coalitions as ±1: (n, m) whole numbers."""
-    return ((units - first @ second.T) / 2).astype(np.intp)
+def _differing(first: Coalitions, second: Coalitions) -> NDArray[np.intp]:
+    """How many units only one of two coalitions holds, (n, m)."""
+    one, other = 2.0 * first - 1, 2.0 * second - 1
+    return np.asarray((first.shape[1] - one @ other.T) / 2, dtype=np.intp)

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from ihcli.config import RunConfig
+from ihcli.errors import UsageError
 from ihcli.models import EncodedText, LoadedClassifier, Presence
 from ihcli.models.deletion import DeletionGame
 from ihcli.removal.game import Array, Coalitions, CountedGame, Game
@@ -82,6 +83,12 @@ def game_of(
 def explain(game: Game, units: int, config: RunConfig) -> GameExplanation:
     """The explanation of a game by the method that a configuration names; raises `UsageError`, `NonFiniteError`."""
     settings = config.attribution
+    if settings.top is not None and settings.method != "ih":
+        message = (
+            f"top is {settings.top} and the method is {settings.method}; only Integrated Hessians (ih) of a game can "
+            "spend more on the strongest pairs. Leave --top out, or use --method ih with --baseline deletion."
+        )
+        raise UsageError(message)
     counted = CountedGame(game, units, settings.evaluations)
     if settings.method == "ih":
         return _integrated(counted, units, config)
@@ -93,9 +100,14 @@ def explain(game: Game, units: int, config: RunConfig) -> GameExplanation:
 
 
 def _integrated(game: CountedGame, units: int, config: RunConfig) -> GameExplanation:
-    """Integrated Hessians of the multilinear extension, exact where all coalitions may be evaluated."""
+    """Integrated Hessians of the multilinear extension, exact where all coalitions may be evaluated.
+
+    Otherwise `top` spends half of the coalitions on the strongest pairs; the certificate remains that of all entries.
+    """
     settings = config.attribution
-    result = integrated_hessians_of_game(game, units, evaluations=settings.evaluations, seed=settings.seed)
+    result = integrated_hessians_of_game(
+        game, units, evaluations=settings.evaluations, seed=settings.seed, top=settings.top
+    )
     error = float(result.matrix_errors.max())
     largest = float(np.abs(result.matrix).max())
     difference = result.v_all - result.v_none

@@ -8,8 +8,12 @@ import pytest
 import torch
 from architectures import save
 
+from ihcli import text_games
+from ihcli.config import AttributionSection, RunConfig
+from ihcli.errors import UsageError
 from ihcli.pipeline import Explainer
 from ihcli.removal.game import all_coalitions
+from ihcli.removal.integrated_hessians import integrated_hessians_of_game
 
 TEXT = "the film is not bad"
 
@@ -42,3 +46,49 @@ def test_a_model_with_jumps_is_explained_by_shapley_values(tmp_path: Path, famil
     assert found.baseline == {"kind": "deletion"}
     assert found.certificate.completeness_gap < 1e-9
     assert found.removal is not None
+
+
+UNITS = 24
+
+
+def product(rows):
+    """A product of six units, one of three, one of two, and sums: Γ of a product of n units is its size / n²."""
+    large = 36.0 * rows[:, :6].all(axis=1) + 9.0 * rows[:, 6:9].all(axis=1) + 4.0 * rows[:, 9:11].all(axis=1)
+    return large + rows @ np.linspace(-1, 1, UNITS)
+
+
+def settings(**attribution):
+    return RunConfig(attribution=AttributionSection(**attribution))
+
+
+def test_top_spends_half_of_the_texts_on_the_strongest_pairs():
+    asked = []
+
+    def game(rows):
+        asked.append(len(rows))
+        return product(rows)
+
+    found = text_games.explain(game, UNITS, settings(evaluations=300, top=2))
+    assert sum(asked) == found.quadrature.evaluations == 300
+    assert asked == [150, 150]
+    same = integrated_hessians_of_game(product, UNITS, evaluations=300, top=2)
+    np.testing.assert_array_equal(found.ih, same.matrix)
+    assert found.ih.sum() == pytest.approx(found.f_input - found.f_baseline)
+    asked.clear()
+    text_games.explain(game, UNITS, settings(evaluations=300))
+    assert asked == [300]
+
+
+def test_top_changes_nothing_where_all_coalitions_are_evaluated():
+    def game(rows):
+        return 12.0 * rows[:, :2].all(axis=1)
+
+    found = text_games.explain(game, 3, settings(top=1))
+    np.testing.assert_allclose(found.ih[:2, :2], 3)
+    assert found.quadrature.rule == "all coalitions"
+
+
+@pytest.mark.parametrize("method", ["shapley", "lime"])
+def test_methods_that_have_no_top_say_so(method):
+    with pytest.raises(UsageError, match=rf"top is 3 and the method is {method}.*Leave --top out"):
+        text_games.explain(product, UNITS, settings(method=method, top=3))

@@ -48,6 +48,11 @@ PASS = {"cpu": 24, "cuda": 2048}
 """What a forward pass costs besides its tokens, in tokens: about 14 (12 layers of 768) to 30 (six of 384) on a core."""
 _TEXTS = 8192
 """Texts that are cut and tokenized at a time."""
+PADDED = frozenset(
+    {"albert", "bert", "camembert", "deberta", "deberta-v2", "distilbert", "electra", "ernie", "modernbert", "mpnet"}
+    | {"roberta", "xlm-roberta"}
+)
+"""Model types whose attention mask hides padding; others read blocks or the last token, and get equal lengths only."""
 _PADDED_ALIKE: "WeakKeyDictionary[torch.nn.Module, bool]" = WeakKeyDictionary()
 """Models of which is known whether padding leaves their answers as they are."""
 
@@ -177,30 +182,36 @@ class DeletionGame:
         for key in keys:
             by_length.setdefault(len(key) // (inputs * np.dtype(np.int64).itemsize), []).append(key)
         lengths, device = sorted(by_length, reverse=True), self.classifier.device.type
-        groups = [[length] for length in lengths]
         budget = TOKENS.get(device, TOKENS["cpu"])
-        if len(lengths) > 1 and self._padded_alike(by_length[lengths[-1]][0], lengths[0]):
-            counts = [len(by_length[length]) for length in lengths]
-            groups = _together(lengths, counts, PASS.get(device, PASS["cpu"]))
+        counts = [len(by_length[length]) for length in lengths]
+        groups = _together(lengths, counts, PASS.get(device, PASS["cpu"]))
+        if len(groups) < len(lengths) and not self._padded_alike([by_length[length][0] for length in lengths]):
+            groups = [[length] for length in lengths]
         for group in groups:
             same = [key for length in group for key in by_length[length]]
             step = max(1, budget // group[0])
             for start in range(0, len(same), step):
                 part = same[start : start + step]
-                tables = [np.frombuffer(key, dtype=np.int64).reshape(inputs, -1) for key in part]
+                tables = [self._table(key) for key in part]
                 self.logits.update(zip(part, self._forward(tables).cpu().numpy(), strict=True))
 
-    def _padded_alike(self, key: bytes, length: int) -> bool:
-        """Whether padding leaves the model's answers as they are; found once for each model, on a short text."""
+    def _padded_alike(self, keys: Sequence[bytes]) -> bool:
+        """Whether padding leaves the model's answers as they are: by its type, and tried once for each model."""
         known = _PADDED_ALIKE.get(self.classifier.model)
         if known is None:
-            known = self._pad is not None and "attention_mask" in self.classifier.adapter.accepted
+            model_type = getattr(self.classifier.model.config, "model_type", None)
+            takes_mask = "attention_mask" in self.classifier.adapter.accepted
+            known = model_type in PADDED and takes_mask and self._pad is not None
             if known:
-                table = np.frombuffer(key, dtype=np.int64).reshape(1 + len(self.encoded.extras), -1)
-                found = [self._forward([table], length=to) for to in (table.shape[1], length)]
-                known = disagreement(found[1], found[0]) <= PARITY
+                tables = [self._table(key) for key in keys]
+                alone = torch.cat([self._forward([table]) for table in tables])
+                known = disagreement(self._forward(tables), alone) <= PARITY
             _PADDED_ALIKE[self.classifier.model] = known
         return known
+
+    def _table(self, key: bytes) -> Inputs:
+        """The ids of a text and its further inputs, (1 + extras, T)."""
+        return np.frombuffer(key, dtype=np.int64).reshape(1 + len(self.encoded.extras), -1)
 
     @property
     def _pad(self) -> int | None:
@@ -208,10 +219,10 @@ class DeletionGame:
         found = self.classifier.tokenizer.pad_token_id
         return None if found is None else int(found)
 
-    def _forward(self, tables: Sequence[Inputs], length: int | None = None) -> torch.Tensor:
+    def _forward(self, tables: Sequence[Inputs]) -> torch.Tensor:
         """The logits (B, C) of ids and further inputs, (1 + extras, T) for each text, padded to the longest."""
         classifier = self.classifier
-        longest = max(length or 0, *(table.shape[1] for table in tables))
+        longest = max(table.shape[1] for table in tables)
         padding = [self._pad or 0, *(0 for _ in self.encoded.extras)]
         padded = np.empty((len(tables), len(padding), longest), dtype=np.int64)
         padded[:] = np.array(padding)[None, :, None]

@@ -1,8 +1,8 @@
 """Measure the sampled estimator of games: error against texts and seconds, beside other ways of estimating.
 
 ``python -m tests.studies.game_sampling --out FILE`` deletes words from sentences under the bundled model.  Sentences of
-ten to twelve units are known exactly from all of their coalitions; those of more units are judged by a run with twenty
-times as many texts.  ``--texts FILE`` takes other sentences, one a line; those of 10 to 12 units go to the exact part,
+ten to twelve units are known exactly from all of their coalitions; those of more units (21 and 40) are judged by a run
+with twenty times as many texts as the largest number measured.  ``--texts FILE`` takes other sentences, one a line; those of 10 to 12 units go to the exact part,
 those of 18 and more to the other.  ``--cache DIR`` keeps the scores of coalitions, ``--records FILE`` a line a run, so
 that a study that was stopped goes on where it stopped.  Methods of shapiq and the lasso are measured where `shapiq`,
 `lightgbm` and `scikit-learn` are installed.
@@ -51,7 +51,6 @@ SENTENCES = (
 """Of ten to twelve units."""
 LONG = (
     "I expected nothing from the trailer and still managed to be let down by a story that goes nowhere at all",
-    "what should have been a quiet and honest portrait becomes, after a strong first hour, one more loud, empty chase",
     (
         "there is a good film somewhere in these two hours but nobody seems to have looked for it; the "
         "camera wanders, the music shouts, and only the scenes at the lake show what it might have been"
@@ -61,12 +60,14 @@ LONG = (
         "dialogue is sharp and the ending, which I will not spoil, almost made me cry"
     ),
 )
-"""Of 21 to 41 units."""
+"""Of 21 and 40 units."""
 BUDGETS = (128, 256, 512, 1024)
-LONG_BUDGETS = (256, 512)
+LONG_BUDGETS = (256, 512, 1024)
 TIMES = 20
 """A reference has so many times as many texts as the largest budget."""
 LONG_UNITS = 18
+TOP = 5
+"""Pairs that `top` refines, and whose errors are told apart."""
 
 
 @dataclass(slots=True)
@@ -187,6 +188,12 @@ def process(game: Known, budget: int, seed: int) -> Estimated:
     return Estimated(gamma=found.matrix, errors=found.matrix_errors)
 
 
+def refined(game: Known, budget: int, seed: int) -> Estimated:
+    """The same, with half of the texts spent on the strongest pairs (`top`)."""
+    found = sampled_interactions(game, game.units, budget, seed, top=TOP)
+    return Estimated(gamma=found.matrix, errors=found.matrix_errors)
+
+
 def process_interactions(game: Known, budget: int, seed: int) -> Estimated:
     """The Shapley interactions of the game that the same process expects; from all coalitions, so for few units."""
     rows = draw(game.units, budget, seed)
@@ -274,6 +281,7 @@ def sampled_index(name: str, **more: bool) -> Method:
 
 METHODS: Mapping[str, Method] = {
     "ihcli": process,
+    f"ihcli, top {TOP}": refined,
     "ihcli (index)": process_interactions,
     "least squares, order 2": least_squares,
     "lasso, order 2": lasso(2),
@@ -295,8 +303,10 @@ METHODS: Mapping[str, Method] = {
 }
 LONG_METHODS = (
     "ihcli",
+    f"ihcli, top {TOP}",
     "least squares, order 2",
     "lasso, order 2",
+    "shapiq RegressionFSII, order 2",
     "shapiq RegressionFBII, order 2",
     "shapiq ProxySPEX",
 )
@@ -312,6 +322,8 @@ def compared(found: Array, true: Array, *, diagonal: bool) -> dict[str, float]:
     with np.errstate(invalid="ignore", divide="ignore"):
         r = float(np.corrcoef(found[pairs], true[pairs])[0, 1])
     shares = {"r": r if np.isfinite(r) else 0.0, "pairs": float(errors[pairs].max() / np.abs(true[pairs]).max())}
+    strongest = np.argsort(-np.abs(true[pairs]))[:TOP]
+    shares["top"] = float(errors[pairs][strongest].max() / np.abs(true[pairs]).max())
     return {**shares, "entries": float(errors.max() / np.abs(true).max())} if diagonal else shares
 
 
@@ -369,16 +381,17 @@ def runs(games: Sequence[Known], seeds: int, done: Collection[Key] = ()) -> Iter
 
 
 def curve(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Medians over games and seeds, a row for each method, number of texts and kind of reference."""
-    groups: dict[tuple[bool, str, int], list[Mapping[str, Any]]] = {}
+    """Medians over games and seeds, a row for each number of units, method and number of texts."""
+    groups: dict[tuple[int, str, int], list[Mapping[str, Any]]] = {}
     for record in records:
         if "seconds" in record:
-            key = record["units"] >= LONG_UNITS, record["method"], record["evaluations"]
+            key = record["units"], record["method"], record["evaluations"]
             groups.setdefault(key, []).append(record)
     found = []
-    for (long, method, evaluations), own in groups.items():
+    for (units, method, evaluations), own in sorted(groups.items(), key=lambda group: group[0][0]):
         row: dict[str, Any] = {
-            "reference": f"{TIMES} times the texts" if long else "exact",
+            "units": units,
+            "reference": f"{TIMES * LONG_BUDGETS[-1]} texts" if units >= LONG_UNITS else "exact",
             "method": method,
             "evaluations": evaluations,
             "runs": len(own),
@@ -388,7 +401,7 @@ def curve(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
         for kind in ("gamma", "sii"):
             have = [one[kind] for one in own if kind in one]
             if have:
-                row[kind] = {key: _rounded(statistics.median(one[key] for one in have)) for key in have[0]}
+                row[kind] = {key: _rounded(statistics.median(one[key] for one in have)) for key in have[-1]}
                 row[kind]["worst_pairs"] = _rounded(max(one["pairs"] for one in have))
         if "covered" in own[0]:
             row["covered"] = _rounded(statistics.mean(one["covered"] for one in own))
@@ -438,6 +451,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "meaning": {
             "r": "correlation over pairs with the reference",
             "pairs": "largest error of a pair, as a share of the largest pair",
+            "top": f"largest error of the {TOP} strongest pairs, as a share of the largest pair",
             "entries": "largest error of an entry, diagonal included, as a share of the largest entry",
             "covered": "share of entries within 1.96 standard errors",
             "seconds": "of the method, without the texts; its texts took seconds_of_texts",

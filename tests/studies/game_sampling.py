@@ -2,10 +2,10 @@
 
 ``python -m tests.studies.game_sampling --out FILE`` deletes words from sentences under the bundled model.  Sentences of
 ten to twelve units are known exactly from all of their coalitions; those of more units (21 and 40) are judged by a run
-with twenty times as many texts as the largest number measured.  ``--texts FILE`` takes other sentences, one a line; those of 10 to 12 units go to the exact part,
-those of 18 and more to the other.  ``--cache DIR`` keeps the scores of coalitions, ``--records FILE`` a line a run, so
-that a study that was stopped goes on where it stopped.  Methods of shapiq and the lasso are measured where `shapiq`,
-`lightgbm` and `scikit-learn` are installed.
+with twenty times as many texts as the largest number measured.  ``--texts FILE`` takes other sentences, one a line;
+those of 10 to 12 units go to the exact part, those of 18 and more to the other.  ``--cache DIR`` keeps the scores of
+coalitions, ``--records FILE`` a line a run, so that a study that was stopped goes on where it stopped.  Methods of
+shapiq and the lasso are measured where `shapiq`, `lightgbm` and `scikit-learn` are installed.
 
 Each method is judged on what it can give: a surrogate or coefficients of Möbius give Γ by its closed form; estimates of
 the Shapley interaction index are compared with that index (`sii`), which the process also gives.

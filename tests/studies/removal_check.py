@@ -24,7 +24,6 @@ from ihcli.removal.multilinear import NORMAL_95
 from ihcli.removal.stratified import uniform_sizes
 from ihcli.removal_check import check_by_removal
 
-
 SENTENCES = (
     "this movie was not bad at all honestly",
     "I would not recommend this to anyone here",

@@ -1,7 +1,7 @@
-"""Adaptive integration of one matrix, in three parts: first-order phase, choice of nodes, verification.  NumPy only.
+"""Adaptive integration of one matrix, in three parts: first-order phase, choice of nodes, verification. NumPy only.
 
-It requests evaluations and is sent them (a generator), so that it knows neither models nor memory, and the
-integrations of many texts can share forward passes.
+An integration is a generator that yields requests for evaluations and is sent the results. It therefore knows neither
+models nor memory, and the integrations of many texts can share forward passes.
 """
 
 from dataclasses import dataclass, replace
@@ -21,7 +21,7 @@ from ihcli.quadrature.rules import Rule, is_new
 
 @dataclass(frozen=True, slots=True)
 class IntegrationSettings:
-    """What an integration is asked for."""
+    """The settings of one integration."""
 
     formulation: Formulation
     tolerance: float
@@ -33,19 +33,19 @@ class IntegrationSettings:
     double: bool = True
     """Whether F is evaluated in float64."""
     pace: Pace | None = None
-    """What fits the time, where it is limited: the first matrix then has few enough nodes."""
+    """Measures what fits a limited time, by which the number of nodes of the first matrix is chosen."""
 
 
 @dataclass(frozen=True, slots=True)
 class Integral:
-    """The outcome: the matrix before it is made symmetric, and all that the certificate needs."""
+    """The result of an integration: the matrix before it is made symmetric, and what the certificate needs."""
 
     ig: Array
     f_input: float
     f_baseline: float
     matrix: Array
     row_sums: Array
-    """The sums of its rows as first-order values give them."""
+    """The sums of its rows (U,), known from first-order values."""
     quadrature_error: float
     first_order_error: float
     rule: str
@@ -57,12 +57,12 @@ class Integral:
     value: Array
     curvature: Array
     stopped: bool = False
-    """Whether the time ended it before it met the tolerance or spent its nodes."""
+    """Whether a time limit ended it before it met the tolerance or used up its nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Complete:
-    """A matrix at all nodes of a rule, which an integration that is stopped ends with."""
+    """A matrix computed at all nodes of a rule: the result of an integration that is stopped."""
 
     first: FirstOrder
     rule: Rule
@@ -85,18 +85,18 @@ def integrate_first_order(units: int, settings: IntegrationSettings) -> Asks[tup
 
 
 MOST_PLACEMENTS = 3
-"""Times that nodes are placed: again only after the first-order samples were refined."""
+"""How often nodes are placed at most. They are placed again only after the first-order samples were refined."""
 LEAST_INTERVALS = 4
-"""Intervals of the smallest matrix that a time limit leaves: a nested rule of half of them still shows a change."""
+"""Intervals of the smallest matrix under a time limit. Its nested rule, with half of them, still shows a change."""
 RESERVED = 0.9
-"""The share of the time left that the first matrix may take, so that some remains for its verification."""
+"""The share of the time left that the first matrix may take; the rest is for its verification."""
 
 
 class AdaptiveIntegration:
-    """One integration: places nodes, evaluates Hessians, halves the step until the verification passes."""
+    """One integration: it places nodes, evaluates Hessians, and halves the step until the verification passes."""
 
     def __init__(self, units: int, settings: IntegrationSettings, nested_units: int = 3) -> None:
-        """Nothing evaluated yet; up to `nested_units` units the nested rule alone verifies."""
+        """Evaluate nothing yet. Up to `nested_units` units, the nested rule alone verifies the matrix."""
         self.settings = settings
         self.log = EvaluationLog(units)
         self.phase = FirstOrderPhase(settings.formulation, settings.plan, self.log, settings.double)
@@ -107,26 +107,26 @@ class AdaptiveIntegration:
         self.complete: Complete | None = None
         """The last complete matrix."""
         self.fewest = LEAST_INTERVALS + 1
-        """Nodes of the smallest first matrix, for what is said where not even that fits."""
+        """Nodes of the smallest first matrix, named in the error where not even that fits the time."""
 
     def steps(self) -> Asks[Integral]:
-        """The integration; it ends when the tolerance is met, the nodes are spent, or it is stopped.
+        """The integration. It ends when the tolerance is met, the nodes are used up, or it is stopped.
 
-        Raises `TimeLimitError` where it is stopped before there is a matrix.
+        Raises `TimeLimitError` if it is stopped before there is a matrix.
         """
         try:
             return (yield from self._steps())
         except Stopped:
             if self.complete is not None:
                 return self._stopped(self.complete)
-            assert self.settings.pace is not None  # noqa: S101  (who stops an integration gives it a pace)
+            assert self.settings.pace is not None  # noqa: S101  (only an integration with a pace is stopped)
             raise self.settings.pace.too_short(self.fewest, self.log.units) from None
 
     def _steps(self) -> Asks[Integral]:
         first = yield from self.phase.integrate(self.settings.tolerance / FIRST_ORDER_SHARE, placing=True)
         rule, intervals, hessians = yield from self._first_hessians(*self.choice.choose(first))
         t, w = rule.nodes(intervals)
-        if not np.isfinite(hessians).all():  # at an end of the path: only rules with interior nodes remain
+        if not np.isfinite(hessians).all():  # at an end of the path, so only rules with interior nodes can be used
             self.choice = replace(self.choice, ends=False)
             rule, intervals, hessians = yield from self._first_hessians(*self.choice.choose(first))
             t, w = rule.nodes(intervals)
@@ -143,7 +143,7 @@ class AdaptiveIntegration:
                 converged = self.verification.within(error + first.error, matrix, first)
                 if converged or self.log.nodes + int(finer.new.sum()) > self.settings.max_nodes:
                     return self.outcome(first, rule.name, total(matrix, first), error, converged=converged)
-            else:  # entries cancel on the path, so the first estimate of their size was too large
+            else:  # entries cancel along the path, so the first estimate of their size was too large
                 first = yield from self.phase.integrate(self.settings.tolerance, scale or 1.0, first, placing=True)
             if first.intervals > placed and placements < MOST_PLACEMENTS:
                 placed, placements = first.intervals, placements + 1
@@ -158,9 +158,9 @@ class AdaptiveIntegration:
                 t, w, intervals = finer.t, finer.w, 2 * intervals
 
     def _first_hessians(self, rule: Rule, intervals: int) -> Asks[tuple[Rule, int, Array]]:
-        """The Hessians of the chosen rule, or, where the time is limited, of as many of its intervals as fit.
+        """The Hessians of the chosen rule or, where time is limited, of the same rule with as many intervals as fit.
 
-        The node in the middle belongs to all of them and is evaluated first, so that the cost is known.
+        The middle node belongs to the rule with any of these numbers; it is evaluated first, to measure the cost.
         """
         pace = self.settings.pace
         if pace is None or pace.limit.seconds is None:
@@ -178,9 +178,9 @@ class AdaptiveIntegration:
         return rule, some, np.concatenate([rest[:half], middle, rest[half:]])
 
     def _stopped(self, complete: Complete) -> Integral:
-        """The outcome of an integration that is stopped with this matrix.
+        """The result of an integration that is stopped with this matrix.
 
-        A matrix that was not verified is held to all of what the last doubling of its nodes changed.
+        The error of a matrix that was not verified is all that the last doubling of its nodes changed.
         """
         first, matrix, error = complete.first, complete.matrix, complete.error
         trusted = error is not None or complete.intervals >= self.phase.plan.nested_from
@@ -221,7 +221,7 @@ class AdaptiveIntegration:
 
 
 def _at_once(asks: Asks[T]) -> T | None:
-    """The result of a part of an integration that needs no evaluation; None where it requests one."""
+    """The result of a part of an integration, if it needs no evaluation; None if it requests one."""
     try:
         next(asks)
     except StopIteration as end:
@@ -230,7 +230,7 @@ def _at_once(asks: Asks[T]) -> T | None:
 
 
 def refinement(rule: Rule, intervals: int, t: Array) -> Refinement:
-    """The halved step of a rule whose nodes t are evaluated."""
+    """The nodes and weights of the halved step of a rule whose nodes t were evaluated."""
     finer_t, finer_w = rule.nodes(2 * intervals)
     return Refinement(finer_t, finer_w, is_new(finer_t, t))
 

@@ -3,11 +3,11 @@
 ROW_COST = {"reverse": 1.6, "forward": 0.55}
 """Gradients that one row of a Hessian costs."""
 PAIRS = {"reverse": 0.0, "forward": 1 / 210_000}
-"""What sums over pairs of units add to that for each unit and position: 0.3 at 270 positions, 1.1 at 510."""
+"""What sums over pairs of units add to a row for each unit and position: 0.3 at 270 positions, 1.1 at 510."""
 
 
 def row_cost(engine: str, units: int, positions: int) -> float:
-    """Gradients that one of the rows of a whole Hessian costs."""
+    """Gradients that one row of a whole Hessian costs."""
     return ROW_COST[engine] + PAIRS[engine] * units * positions
 
 
@@ -17,5 +17,5 @@ def hessian_cost(engine: str, units: int, positions: int) -> float:
 
 
 def product_cost(rows: int) -> float:
-    """Gradients that products of the Hessian of one node with so many vectors cost: reverse over reverse takes them."""
+    """Gradients that products of the Hessian of one node with `rows` vectors cost, by reverse over reverse."""
     return 1 + ROW_COST["reverse"] * rows

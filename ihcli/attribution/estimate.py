@@ -1,7 +1,7 @@
 """What an explanation will cost, from a few timed gradients, before it starts.
 
-The time of an explanation is that of its gradients and of a fixed overhead for each call.  Both are measured on the
-path itself; how many gradients and Hessians a text takes is known from measurements.
+The time of an explanation is the time of its gradients plus a fixed overhead for each call. Both are measured on the
+path itself. How many gradients and Hessians a text takes is known from earlier measurements.
 """
 
 import time
@@ -25,16 +25,16 @@ TYPICAL_ROWS = 20
 REMOVED_TEXT = 0.45
 """Gradients that one text without some of its words costs in the check by removal."""
 FEW_POSITIONS = 128
-"""Positions from which a single gradient is timed, for the overhead of a call no longer counts."""
+"""Positions from which a single gradient is timed, because the overhead of a call is then negligible."""
 TIMED = 4
-"""Gradients of the batch that is timed on shorter texts."""
+"""Gradients in the batch that is timed on shorter texts."""
 CALLS = 6
 """Calls of an explanation: gradients, check points, Hessians and their verification."""
 
 
 @dataclass(frozen=True, slots=True)
 class Estimate:
-    """Units, and the expected nodes, products, seconds and peak bytes."""
+    """The expected cost of an explanation."""
 
     units: int
     """Units of the text."""
@@ -47,12 +47,12 @@ class Estimate:
     bytes: int
     """Expected peak of memory beyond the model, in bytes."""
     engine: str
-    """How second derivatives are taken: `forward` or `reverse`."""
+    """The engine of second derivatives: `forward` or `reverse`."""
     cheaper: Mapping[str, float] = field(default_factory=dict)
-    """Options that take less, and their expected seconds."""
+    """Options that take less time, and their expected seconds."""
 
     def __str__(self) -> str:
-        """A line for people, and one of what would be cheaper."""
+        """One line with the cost and, where an option would be cheaper, a second one that names it."""
         line = (
             f"{self.units} units: about {self.nodes} Hessians, {self.products} products of a Hessian and a vector "
             f"({self.engine} engine), {self.seconds:.1f} s, {self.bytes / 1e6:.0f} MB beyond the model"
@@ -60,7 +60,7 @@ class Estimate:
         return f"{line}\n{self.advice}" if self.cheaper else line
 
     def with_another(self, other: "Estimate") -> "Estimate":
-        """The cost of this explanation and of that by a further baseline, which need not be in memory together."""
+        """The cost of this explanation and of one with a further baseline; the two are not in memory together."""
         cheaper = {name: value + other.cheaper.get(name, other.seconds) for name, value in self.cheaper.items()}
         return replace(
             self, nodes=self.nodes + other.nodes, products=self.products + other.products,
@@ -69,7 +69,7 @@ class Estimate:
 
     @property
     def advice(self) -> str:
-        """What would be cheaper, in one line; empty where nothing is."""
+        """The options that would be cheaper, in one line; empty if there are none."""
         if not self.cheaper:
             return ""
         return "Cheaper: " + ", ".join(f"{flag} about {seconds:.0f} s" for flag, seconds in self.cheaper.items())
@@ -77,18 +77,18 @@ class Estimate:
 
 @dataclass(frozen=True, slots=True)
 class Work:
-    """What besides one matrix an explanation takes."""
+    """The work of an explanation besides one matrix."""
 
     top: int | None = None
-    """Only the rows that can contain so many pairs."""
+    """K, where only rows that can contain one of the K strongest pairs are computed."""
     removed_texts: int = 0
-    """Texts of the check by removal."""
+    """Number of texts in the check by removal."""
     preparation: float = 0.0
     """Seconds before the integral, measured."""
     sentences: int | None = None
-    """Units there would be with sentences."""
+    """Number of units with `--units sentence`."""
     then: int | None = None
-    """Units of a second matrix, which the first one decides."""
+    """Number of units of a second matrix, whose units the first one decides."""
 
 
 NOTHING_ELSE = Work()
@@ -104,9 +104,9 @@ def estimate(
     smooth: bool,
     work: Work = NOTHING_ELSE,
 ) -> Estimate:
-    """Time a few gradients on the path and scale them up to the expected work of an explanation.
+    """Time a few gradients on the path, and scale them up to the expected work of an explanation.
 
-    From `FEW_POSITIONS` positions on this is one gradient; below, three calls with six of them.
+    With `FEW_POSITIONS` or more positions one gradient is timed, with fewer three calls with six gradients.
     """
     overhead, gradient = _timed(path, engine)
     positions = path.groups.numel()
@@ -156,12 +156,12 @@ def _nodes(tolerance: float, *, smooth: bool) -> int:
 
 
 def _screening(nodes: int) -> float:
-    """Gradients of a search for the strongest pairs: probes, their verification at the new nodes, and rows."""
+    """Gradients of a search for the strongest pairs: probes, their verification at the new nodes, and exact rows."""
     return nodes * (product_cost(SCREENS) + product_cost(TYPICAL_ROWS)) + (nodes - 1) * product_cost(VERIFIED)
 
 
 def _timed(path: Path, engine: Engine) -> tuple[float, float]:
-    """Seconds of the overhead of a call, and of a gradient."""
+    """The overhead of a call, and the time of a gradient, in seconds."""
 
     def call(nodes: int) -> float:
         t = torch.linspace(0, 1, nodes, dtype=path.delta.dtype, device=path.delta.device)

@@ -52,14 +52,14 @@ class Evaluations:
     """H (B, U, U), or V·H (B, K, U)."""
 
     def of(self, nodes: slice, units: int, rows: int) -> "Evaluations":
-        """The evaluations of some nodes, for the units and rows that their path has."""
+        """The evaluations of some nodes, cut to the units and rows that their path has."""
         hessian = None if self.hessian is None else self.hessian[nodes, :rows, :units]
         return Evaluations(self.value[nodes], self.gradient[nodes, :units], self.left[nodes, :units], hessian)
 
     def require_finite(self, t: Array) -> None:
         """Raise `NonFiniteError` that names the first node with NaN or infinity.
 
-        A Hessian that is not finite at an end of the path alone passes: the integration then avoids the ends.
+        A Hessian that is not finite only at the ends of the path is allowed; the integration then avoids the ends.
         """
         inside = (t > 0) & (t < 1)
         for name, values in (("output", self.value), ("gradient", self.gradient), ("Hessian", self.hessian)):
@@ -107,4 +107,4 @@ class Engine(Protocol):
         """The evaluations at the nodes t (B,); `vectors` is (K, U), or (K, B, U) with rows of each node's own."""
 
     def nodes_at_once(self, path: Path, order: int, rows: int | None = None) -> int:
-        """The number of nodes that fit the memory together; `rows` is the number of vectors."""
+        """The number of nodes that fit the memory together; `rows` counts the vectors, None for a whole Hessian."""

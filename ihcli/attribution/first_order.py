@@ -1,7 +1,7 @@
 """The first-order phase: Integrated Gradients and the diagonal's term, by Clenshaw-Curtis rules and check points.
 
-First-order values cost no second-order product, and g_u'(t) = Σ_v H_uv(t): they give the exact row sums of the matrix
-and show where along the path its second derivatives are.
+First-order values need no second derivative. Because g_u'(t) = Σ_v H_uv(t), they give the exact row sums of the matrix
+and show where along the path the second derivatives are large.
 """
 
 from dataclasses import dataclass
@@ -16,10 +16,11 @@ from ihcli.quadrature.kernels import MINUS_LOG, ONE
 from ihcli.quadrature.rules import Rule
 
 MAX_FIRST_INTERVALS = 2048
+"""Intervals at which the first-order phase ends, whatever its error."""
 RESOLVED = 0.05
 """Relative error of the first-order integrals below which nodes can be placed."""
 VARIATION_SHARE = 1 / 5
-"""The largest entry is seldom under this share of ∫ k |Σ_v H_uv| dt (0.11 to 0.5 on trained models)."""
+"""The largest entry of a matrix as a share of ∫ k |Σ_v H_uv| dt; from 0.11 to 0.5 on trained models."""
 ROUNDING = {True: 1e-11, False: 3e-5}
 """Difference from the interpolant, as a share of the largest gradient, that rounding explains (in float64 or not)."""
 
@@ -61,8 +62,8 @@ class FirstOrderPhase:
     ) -> Asks[FirstOrder]:
         """Integrate until the error is `share` of the scale and the check points agree with the interpolant.
 
-        The rule's intervals are doubled up to a limit.  For `placing` nodes, resolving the path is enough: the nodes
-        then give the integrals.
+        The intervals are doubled up to a limit. For `placing` nodes it is enough that the path is resolved, because the
+        integrals are then computed from the nodes.
         """
         if known is None:
             intervals = self.plan.first_intervals
@@ -105,8 +106,8 @@ class FirstOrderPhase:
     def _checks(self, first: FirstOrder, difference: float, goal: float) -> Asks[bool]:
         """Whether g at the check points agrees with the interpolant.
 
-        It may lie no farther from it than the interpolant of half the intervals does from the nodes in between
-        (`difference`), and the integral of its distance, by the gaps that the points stand for, is at most `goal`.
+        Its distance from the interpolant may be at most `difference`, the distance of the interpolant of half the
+        intervals from the nodes in between; and the integral of the distance over the path may be at most `goal`.
         """
         if self._checked is None:
             t = self.plan.check_points(chebyshev.points(first.intervals))
@@ -124,8 +125,8 @@ class FirstOrderPhase:
     def sharpened(self, first: FirstOrder, rule: Rule, intervals: int, scale: float, enough: float) -> Asks[FirstOrder]:
         """First-order integrals whose error is at most `enough`.
 
-        From the gradients that came with the Hessians at the rule's nodes, with those at the nodes of the halved step,
-        or by further doubling of the first-order phase itself.
+        They are computed from the gradients that came with the Hessians at the rule's nodes; if that is not enough,
+        with those at the nodes of the halved step; and if that is not enough, by a further first-order phase.
         """
         if first.error <= enough:
             return first
@@ -164,7 +165,10 @@ class FirstOrderPhase:
         return ig, np.zeros(self.log.units), rows, series
 
     def size(self, first: FirstOrder) -> float:
-        """An estimate of the largest entry before there is a matrix; entries cancel on the path: part of it counts."""
+        """An estimate of the largest entry before there is a matrix.
+
+        Entries cancel along the path, so only a part of their variation counts.
+        """
         fine = chebyshev.points(len(first.series) - 1)
         weights = chebyshev.product_weights(len(first.series) - 1, self.formulation.kernel)
         variation = np.abs(weights) @ np.abs(chebyshev.derivative(first.series, fine))
@@ -187,7 +191,8 @@ class FirstOrderPhase:
         )
 
     def _settled(self, change: float, size: float, ig: Array, samples: Evaluations) -> float:
-        """The error left in first-order integrals after their last change; at least what completeness shows of it."""
-        completeness = abs(float(ig.sum()) - float(samples.value[-1] - samples.value[0]))  # may all belong to one unit
+        """The error left in first-order integrals after their last change; at least their completeness gap."""
+        # The whole completeness gap may belong to one unit.
+        completeness = abs(float(ig.sum()) - float(samples.value[-1] - samples.value[0]))
         share = max(4.0 * change / size, 1 / 32) if self.plan.smooth else 5.0 * np.sqrt(change / size)
         return float(max(change * min(1.0, share), completeness))

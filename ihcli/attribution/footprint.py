@@ -1,4 +1,4 @@
-"""How many nodes and rows fit: an estimate from what autograd keeps for one node, and the limit it is held to."""
+"""How many nodes and rows fit the memory, estimated from what autograd keeps for one node."""
 
 from dataclasses import dataclass
 
@@ -13,9 +13,9 @@ from ihcli.runtime.memory import memory_limit
 GRAPH = 3.0
 """Bytes of the twice differentiable graph of one node, as a multiple of what one forward pass keeps."""
 ROW = 2.6
-"""Bytes of one row's vectorised product, likewise (1.9 to 2.6 were seen for 1 to 30 rows at 30 and 120 tokens)."""
+"""The same for one row of a vectorised product (1.9 to 2.6 for 1 to 30 rows at 30 and 120 tokens)."""
 CACHE_BYTES = 1 << 30
-"""Beyond this much at once, larger batches bring no speed (the products are compute-bound long before)."""
+"""Bytes of a batch beyond which a larger one is not faster, because its products are compute-bound."""
 
 
 def _require_scalar_field(value: object) -> None:
@@ -37,17 +37,18 @@ def _require_scalar_field(value: object) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Footprint:
-    """What one node keeps alive, and how much may be used."""
+    """The memory that one node needs, and how much may be used."""
 
     saved: int
     """Bytes that a forward pass of one node keeps for its backward pass."""
     limit: int
+    """Bytes that may be used."""
 
     @classmethod
     def measure(cls, f: ScalarField, path: Path, limit: int | None = None) -> "Footprint":
-        """Run f once on the baseline and count; `limit` in bytes, by default a safe share of what is free.
+        """Run f once at the end of the path and count; `limit` is in bytes, by default a safe share of what is free.
 
-        Raises `DeviceError` when one row of one node does not fit, `UsageError` where f is no scalar field.
+        Raises `DeviceError` if one row of one node does not fit, `UsageError` if f is no scalar field.
         """
         seen: dict[int, int] = {}
 
@@ -55,7 +56,7 @@ class Footprint:
             storage = tensor.untyped_storage()
             if tensor.requires_grad or tensor.grad_fn is not None or not tensor.is_leaf:
                 seen[storage.data_ptr()] = storage.nbytes()
-            return tensor.detach()  # itself, it would hold the graph that holds it, for ever
+            return tensor.detach()  # else it and the graph would refer to each other, and neither would be freed
 
         with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
             point = path.points(torch.ones(1, dtype=path.delta.dtype, device=path.delta.device)).requires_grad_()
@@ -75,15 +76,15 @@ class Footprint:
         return found
 
     def bytes(self, nodes: int, rows: int) -> int:
-        """Estimated peak of second order for that many nodes and rows at once."""
+        """Estimated peak of second derivatives of that many nodes and rows at once."""
         return int(self.saved * nodes * (GRAPH + ROW * rows))
 
     def nodes_first_order(self) -> int:
-        """Nodes of one gradient batch."""
+        """Nodes of one batch of gradients."""
         return max(1, min(self.limit, CACHE_BYTES) // (2 * self.saved))
 
     def nodes_second_order(self, rows: int) -> int:
-        """Nodes whose graphs and `rows` rows fit together; one when rows must be cut instead."""
+        """Nodes whose graphs and `rows` rows fit together; one if the rows themselves must be computed in parts."""
         return max(1, int(min(self.limit, CACHE_BYTES) / (self.saved * (GRAPH + ROW * rows))))
 
     def rows_second_order(self, rows: int) -> int:

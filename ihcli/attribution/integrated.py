@@ -23,10 +23,10 @@ from ihcli.results import Certificate, PathProfile, Quadrature, frozen_array
 
 Array = NDArray[np.float64]
 FLOAT32_FLOOR = 3e-4
-"""The smallest tolerance that single precision certifies; below it rounding, not the rule, may be the error.
+"""The smallest tolerance that single precision certifies; below it, rounding may exceed the error of the rule.
 
-On the study's texts float32 differs from float64 on the same nodes by up to 2e-5 of the largest entry; the estimate of
-the error, a difference of such matrices summed over units, carries several times that.
+On the texts of the study, float32 differs from float64 on the same nodes by up to 2e-5 of the largest entry. The
+estimated error is a difference of such matrices, summed over units, so its rounding is several times larger.
 """
 FLOAT32_ROUNDING = FLOAT32_FLOOR / 10
 """The smallest error that is stated for a matrix in single precision, as a share of the largest entry."""
@@ -45,7 +45,7 @@ class Gradients:
     completeness_gap: float
     """|Σ_u IG_u - (f(x) - f(x'))|."""
     quadrature_error: float
-    """Estimated error of the attribution that is furthest off."""
+    """Estimated error of the attribution with the largest error."""
     converged: bool
     """Whether the error is at most the tolerance times the largest attribution."""
     gradients: int
@@ -65,7 +65,7 @@ class Interactions:
     f_baseline: float
     """f(x'), the mean over several baselines."""
     certificate: Certificate
-    """How far the matrix may be off."""
+    """Gaps and estimated errors of the matrix."""
     quadrature: Quadrature
     """How the integral was taken and what it cost."""
     path: PathProfile
@@ -73,12 +73,12 @@ class Interactions:
     ih_spread: Array | None = None
     """Standard deviation of each entry over several baselines (U, U)."""
     stopped: bool = False
-    """Whether a time limit ended it before it met the tolerance or spent its nodes."""
+    """Whether a time limit ended it before it met the tolerance or used up its nodes."""
 
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What one or many integrations are asked for."""
+    """The settings of one or several integrations."""
 
     tolerance: float = 0.01
     formulation: str = "paper"
@@ -101,7 +101,7 @@ class Options:
             raise UsageError(message)
 
     def require_top(self, baselines: int) -> None:
-        """Raise `UsageError` where `top` cannot be had."""
+        """Raise `UsageError` if `top` is not possible with the other settings."""
         if self.top is None:
             return
         if self.top < 1 or FORMULATIONS[self.formulation].ones_left or baselines > 1:
@@ -124,7 +124,7 @@ def integrated_gradients(
 ) -> Gradients:
     """Integrated Gradients of a differentiable function, to a tolerance (Sundararajan, Taly, Yan 2017).
 
-    IG_u = Σ_{i∈u} δ_i ∫₀¹ ∂f/∂x_i(x' + tδ) dt with δ = x - x'.  Clenshaw-Curtis steps are halved until the error is at
+    IG_u = Σ_{i∈u} δ_i ∫₀¹ ∂f/∂x_i(x' + tδ) dt with δ = x - x'. Clenshaw-Curtis steps are halved until the error is at
     most `tolerance` times the largest entry, and gradients at points that belong to no nested rule agree.
 
     Args:
@@ -142,7 +142,7 @@ def integrated_gradients(
     Raises:
         UsageError: An argument is of the wrong type, shape or size.
         NonFiniteError: f or its gradient is NaN or infinite on the path.
-        DeviceError: The memory does not suffice for one node.
+        DeviceError: One node does not fit the memory.
 
     Example:
         >>> import torch
@@ -219,7 +219,7 @@ def integrated_hessians(
     Raises:
         UsageError: An argument is of the wrong type, shape or size.
         NonFiniteError: f or a derivative is NaN or infinite on the path.
-        DeviceError: The memory does not suffice for one row of one node.
+        DeviceError: One row of one node does not fit the memory.
 
     Example:
         >>> import torch
@@ -260,8 +260,8 @@ def integrate_paths(
 ) -> list[Interactions | NonFiniteError | TimeLimitError]:
     """The interactions of each task, the mean over its paths (one a baseline); all paths have one shape.
 
-    All of them share the time of `limit`.  Raises `UsageError` for options, `DeviceError`; NaN on a path, or a time
-    that does not suffice for a first matrix, is the outcome of its task alone.
+    All of them share the time of `limit`. Raises `UsageError` for an invalid option and `DeviceError` for too little
+    memory. NaN on a path, or a time that is too short for a first matrix, is the outcome of that task alone.
     """
     if not tasks:
         return []
@@ -310,7 +310,7 @@ def integrate_paths(
 def _combined(
     integrals: Sequence[Integral], form: Formulation, tolerance: float, engine: str, dtype: torch.dtype
 ) -> Interactions:
-    """The mean over the baselines and one certificate for it; errors of a mean are at most the mean of the errors."""
+    """The mean over the baselines and its certificate; the error of a mean is at most the mean of the errors."""
     raw = np.mean([i.matrix for i in integrals], axis=0)
     matrix = raw if form.ones_left else (raw + raw.T) / 2  # rows that were not computed are NaN
     ig = np.mean([i.ig for i in integrals], axis=0)
@@ -414,7 +414,7 @@ def _require_memory(memory: object) -> None:
 
 @contextmanager
 def _fused_attention_named() -> Iterator[None]:
-    """Say which setting to change where f computes attention by a kernel without second derivatives."""
+    """Raise `UsageError` with the setting to change if f computes attention by a kernel without second derivatives."""
     try:
         yield
     except (RuntimeError, NotImplementedError) as error:

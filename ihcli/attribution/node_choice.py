@@ -1,8 +1,8 @@
 """The choice of a rule and of its number of nodes, from first-order values alone.
 
-In the variable s of `quadrature.mapping`, made from the row sums, the integrand is smooth and even, and the trapezoid
-rule converges geometrically; where the path is smooth all along, Clenshaw-Curtis does too.  The error of either rule on
-the row sums is computed before the first Hessian is evaluated.
+`quadrature.mapping` makes a variable s from the row sums, in which the integrand is smooth and even, so that the
+trapezoid rule converges geometrically. Where the path is smooth everywhere, Clenshaw-Curtis does too. The error of
+either rule on the row sums is computed before the first Hessian is evaluated.
 """
 
 from dataclasses import dataclass
@@ -15,13 +15,13 @@ from ihcli.quadrature import chebyshev, mapping
 from ihcli.quadrature.rules import ClenshawCurtis, MappedTrapezoid, Rule
 
 GEOMETRIC = 4.0
-"""Safety on the error left after a change c: c·max(c, ratio of the last two errors of the rows), both geometric."""
+"""Safety factor on the error that is left after a change c, estimated as c times c or the ratio of the rows' errors."""
 FORESIGHT_SHARE = 1 / 2
-"""The foreseen error of the rows must be this share of the tolerance."""
+"""The predicted error of the row sums must be at most this share of the tolerance."""
 SAFE_STEPS = 2
-"""Consecutive steps of the ladder that must pass: an error may cross zero at one."""
+"""Consecutive steps of the ladder that must pass, since an error may cross zero at one of them."""
 DEFAULT_STEP = 10
-"""The step of the ladder to start at when no error can be foreseen."""
+"""The step of the ladder to start at if no error can be predicted."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,12 +32,12 @@ class NodeChoice:
     tolerance: float
     max_nodes: int
     nested: bool
-    """Whether the matrix is verified by its own nested rule, whose lower rule must then be accurate too."""
+    """Whether the nested rule alone verifies the matrix; the rule of half the intervals must then be accurate too."""
     ends: bool = True
     """Whether H may be evaluated at the ends of the path."""
 
     def choose(self, first: FirstOrder) -> tuple[Rule, int]:
-        """The foreseen rule and intervals, or a middling number of mapped nodes to begin with."""
+        """The rule and intervals by the predicted error; if none is small enough, a medium number of mapped nodes."""
         foreseen = self.foreseen(first)
         if foreseen is not None:
             return foreseen

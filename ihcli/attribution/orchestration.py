@@ -1,7 +1,7 @@
 """Runs the integrations of one or many texts in step, so that nodes of several texts share forward passes.
 
-Each integration requests what it would request alone, and is sent the same numbers up to rounding: rows of a batch do
-not depend on each other.  One engine serves all paths, and all paths have one shape.
+Each integration requests what it would request alone, and is sent the same numbers up to rounding, because the rows of
+a batch do not depend on each other. One engine serves all paths, and all paths have one shape.
 """
 
 from collections.abc import Sequence
@@ -35,7 +35,7 @@ class Integration(Generic[T]):
             self.request, self.outcome = None, stop.value
 
     def receive(self, evaluations: Evaluations) -> None:
-        """Check the evaluations and go on; NaN inside the path ends this integration alone."""
+        """Check the evaluations and go on. NaN inside the path ends only this integration."""
         assert self.request is not None  # noqa: S101  (only waiting integrations receive)
         try:
             evaluations.require_finite(self.request.t)
@@ -45,7 +45,7 @@ class Integration(Generic[T]):
             self.advance(evaluations)
 
     def stop(self) -> None:
-        """Leave the request unanswered: the integration ends with what it has, or with its `TimeLimitError`."""
+        """Leave the request unanswered; the integration ends with the matrix that it has or a `TimeLimitError`."""
         try:
             self.request = self.steps.throw(Stopped())
         except StopIteration as stop:
@@ -57,9 +57,9 @@ class Integration(Generic[T]):
 def run(
     integrations: Sequence[Integration[T]], engine: Engine, progress: Progress | None = None, pace: Pace | None = None
 ) -> list[T | NonFiniteError | TimeLimitError]:
-    """Run integrations to their ends; one that meets NaN ends with its `NonFiniteError`, the others go on.
+    """Run integrations to their ends. One that meets NaN ends with a `NonFiniteError`, and the others go on.
 
-    What `pace` finds too long for the time that is left is not begun: the integrations that asked for it are stopped.
+    A request that would take longer than the time that is left is not begun, and its integrations are stopped.
     """
     pace = pace or Pace(TimeLimit(), engine.name)
     for integration in integrations:
@@ -108,13 +108,13 @@ def evaluate(
 ) -> Evaluations:
     """Answer one request in chunks that fit the memory; `vectors` may be (K, U) or (K, B, U).
 
-    Raises `Stopped` before a chunk after which the rest would not fit the time that is left.
+    Raises `Stopped` before a chunk if the rest of the request does not fit the time that is left.
     """
     pace = pace or Pace(TimeLimit(), engine.name)
     t = torch.as_tensor(request.t, dtype=path.delta.dtype, device=path.delta.device)
     vectors = None if request.vectors is None else torch.as_tensor(request.vectors).to(path.delta)
     size = engine.nodes_at_once(path, request.order, None if vectors is None else len(vectors))
-    if size == 1:  # one node takes all that may be used, so what the last phase left (1 GB at 508 tokens) is released
+    if size == 1:  # one node needs all of the memory, so what the last phase left (1 GB at 508 tokens) is released
         release_free_memory()
     pace.announce(request, path.units, len(t))
     parts: list[Evaluations] = []

@@ -1,7 +1,7 @@
-"""F along the diagonal of its cube of switches: where f is evaluated for t·1, and what of the result is whose.
+"""The path from all switches at 0 to all at 1: the points where f is evaluated, and sums over the units.
 
-F(s) = f(start + s_u δ) gives each unit u a switch s_u in [0, 1] that acts on the positions of the unit.  For embeddings
-`start` is the baseline x', δ = x - x' and f reads embeddings.  For value zeroing f reads one switch a token, `start` is
+F(s) = f(start + s_u δ) gives each unit u a switch s_u in [0, 1] that acts on the positions of the unit. For embeddings
+`start` is the baseline x', δ = x - x' and f reads embeddings. For value zeroing f reads one switch a token, `start` is
 0 for a word and 1 for a special token, δ is 1 for a word, and the embeddings are a parameter of f.
 """
 
@@ -19,7 +19,7 @@ from ihcli.errors import UsageError
 class Path:
     """γ(t) = start + tδ of one text, and the unit of each position.
 
-    Leading `N` axes are absent here: `NodeBatch` has one row a node.
+    `NodeBatch` has the same fields with one more axis in front, for nodes on different paths.
     """
 
     start: Tensor
@@ -27,9 +27,9 @@ class Path:
     delta: Tensor
     """δ = γ(1) - γ(0), (*S)."""
     groups: Tensor
-    """The unit of each position (*P), P the leading axes of S; -1 for none (δ is zero there)."""
+    """The unit of each position (*P), where P are the leading axes of S; -1 for none (δ is zero there)."""
     units: int
-    """U."""
+    """U, the number of units."""
     parameters: tuple[Tensor, ...] = ()
     """Further inputs of f, each (*P_k), which no switch changes."""
     left: Tensor | None = None
@@ -59,18 +59,18 @@ class Path:
         if bool(outside.any()) and bool(delta[outside].any()):
             message = "x differs from the baseline at a position in no unit (-1); give it a unit or equal values."
             raise UsageError(message)
-        return cls(baseline.detach().clone(), delta, groups, units)  # a copy: it may stem from inference mode
+        return cls(baseline.detach().clone(), delta, groups, units)  # a copy, since it may be an inference tensor
 
     def points(self, t: Tensor) -> Tensor:
         """γ(t), (B, *S) for t (B,)."""
         return self.start + t.view(-1, *[1] * self.delta.dim()) * self.delta
 
     def parameters_at(self, nodes: int) -> tuple[Tensor, ...]:
-        """The parameters for a batch of so many nodes, each (B, *P_k), without a copy."""
+        """The parameters for a batch of B nodes, each (B, *P_k), without a copy."""
         return tuple(own.expand(nodes, *own.shape) for own in self.parameters)
 
     def chosen(self, nodes: slice) -> "Path":
-        """The path of some of the nodes: the same."""
+        """The path of some of the nodes, which is the same for all."""
         del nodes
         return self
 

@@ -1,8 +1,8 @@
 """The portable engine: vectorised reverse-over-reverse products, for any twice differentiable function.
 
-One graph serves a whole batch of nodes: the unit gradients g_u are formed with their graph kept, then one
-vector-Jacobian product, vectorised over the units, gives every row of H.  Forward mode is never used above a reverse
-pass: reverse-over-forward through layer normalisation is silently wrong in current PyTorch.
+One graph serves a whole batch of nodes: the gradients g_u along units are computed with their graph kept, then one
+vector-Jacobian product, vectorised over the units, gives every row of H. Forward mode is never used above a reverse
+pass, because reverse-over-forward through layer normalisation is silently wrong in current PyTorch.
 """
 
 import functools
@@ -70,7 +70,7 @@ class ReverseEngine:
         return Evaluations(to_array(value), along, left, to_array(self._rows(path, points, units, vectors)))
 
     def _rows(self, path: Path, points: Tensor, units: Tensor, vectors: Tensor | None) -> Tensor:
-        """V·H (B, K, U) from the unit gradients (B, U) and their graph."""
+        """V·H (B, K, U) from the gradients along units (B, U) and their graph."""
         nodes = len(points)
         rows = torch.eye(path.units, dtype=units.dtype, device=units.device) if vectors is None else vectors
         out = torch.zeros(nodes, len(rows), path.units, dtype=units.dtype, device=units.device)

@@ -1,4 +1,4 @@
-"""How densely a path is sampled before an integral is trusted, and the log of what was evaluated on it."""
+"""How densely a path is sampled before nodes are placed, and the log of what was evaluated on it."""
 
 from dataclasses import dataclass, field
 
@@ -7,14 +7,15 @@ import numpy as np
 from ihcli.attribution.evaluation import Array, Asks, Evaluations, Request
 
 GOLDEN = (np.sqrt(5) - 1) / 2
+"""The golden ratio less 1, whose multiples modulo 1 are evenly spread."""
 
 
 @dataclass(frozen=True, slots=True)
 class SamplingPlan:
     """The gradients that a path gets before its nodes are chosen.
 
-    A nested rule sees only its own nodes: a feature between them passes every comparison of the rule with itself.  So
-    gradients at *check points*, which belong to no nested rule, are compared with the interpolant.
+    A nested rule evaluates only its own nodes, so no comparison of the rule with itself shows a feature between them.
+    Gradients at *check points*, which belong to no nested rule, are therefore compared with the interpolant.
     """
 
     first_intervals: int
@@ -22,7 +23,7 @@ class SamplingPlan:
     least_resolved: int
     """Intervals below which the path counts as resolved only if the integrals themselves meet the tolerance."""
     nested_from: int
-    """Intervals from which a matrix may be verified by its own nested rule; half of fewer show too little."""
+    """Intervals from which a nested rule may verify a matrix; with fewer, half of them are too few to compare."""
     largest_gap: float
     """Check points are placed until no two sampled points are farther apart than this."""
     least_checks: int
@@ -50,16 +51,16 @@ class SamplingPlan:
 _LADDER = (8, 10, 12, 14, 16, 18, 20, 24, 28, 32, 40, 48, 56, 64, 80, 96, 128, 192, 256, 384, 512)
 
 ANY_FUNCTION = SamplingPlan(32, 64, 16, 0.009, 8, _LADDER)
-"""For functions of which nothing is known: features as narrow as 3e-3 of the path are found, 1e-3 nearly always."""
+"""For functions of which nothing is known. Features as narrow as 3e-3 of the path are found, of 1e-3 nearly always."""
 EMBEDDINGS = SamplingPlan(32, 64, 16, 0.03, 8, _LADDER)
-"""For paths of word embeddings: second derivatives rise to a thousandfold within a tenth of the path."""
+"""For paths of word embeddings, on which second derivatives grow a thousandfold within a tenth of the path."""
 VALUE_ZEROING = SamplingPlan(8, 8, 8, 1.0, 4, _LADDER, smooth=True)
-"""For switches of value vectors, in which the score of a transformer is smooth: 9 nodes err by 1e-3 as a rule."""
+"""For switches of value vectors, along which a transformer's score is smooth; 9 nodes typically err by 1e-3."""
 
 
 @dataclass(slots=True)
 class EvaluationLog:
-    """Requests evaluations for one integration and keeps what it cost and what was seen along the path."""
+    """Requests evaluations for one integration, and records their number and the values along the path."""
 
     units: int
     gradients: int = 0

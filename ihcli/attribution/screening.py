@@ -1,14 +1,14 @@
-"""The strongest pairs of a long text without all rows: probes rank rows, only those that can contain one are computed.
+"""The strongest pairs of a long text without all rows: probes rank the rows, and only promising rows are computed.
 
 For a random sign vector z, z_u (Γz)_u = Γ_uu + Σ_{v≠u} z_u z_v Γ_uv: its mean over probes is the diagonal, and its
-variance is Σ_{v≠u} Γ_uv², the squared norm of the row off its diagonal.  Once rows S are known exactly, their part is
-taken out of the probes (Γ is symmetric), and what is left ranks the rows that are still unknown among themselves.
+variance is Σ_{v≠u} Γ_uv², the squared norm of the row off its diagonal. Once rows S are known exactly, their part is
+subtracted from the probes (Γ is symmetric), and the remainder ranks the unknown rows among themselves.
 
-The rule: a pair of two unknown rows has at most the norm of either, so when fewer than two unknown rows have an upper
-bound above the K-th strongest known pair, no unknown pair can be among the K strongest.  The bound is the
-(1 - CONFIDENCE/U) quantile of the norm, the sample variance of the probes taken as χ² of P - 1 degrees of freedom: a
-row spread over many units follows it (central limit), and a row that rests on few has less variance still.  All rows
-together break it with a probability of about CONFIDENCE.
+The rule that ends the search: a pair of two unknown rows is at most as large as the norm of either row. If fewer than
+two unknown rows have an upper bound above the K-th strongest known pair, no unknown pair can be among the K strongest.
+The bound is the (1 - CONFIDENCE/U) quantile of the norm, where the sample variance of P probes is taken as χ² with
+P - 1 degrees of freedom. That holds for a row with many entries by the central limit theorem; a row with few large
+entries has an even smaller variance. The probability that any row exceeds its bound is about CONFIDENCE.
 """
 
 from dataclasses import dataclass, replace
@@ -26,18 +26,18 @@ from ihcli.quadrature.rules import Rule
 SCREENS = 16
 """Sign vectors that rank the rows."""
 LEAST_UNITS = 4 * SCREENS
-"""With fewer units the whole matrix costs no more."""
+"""Units below which the whole matrix costs no more than the search."""
 VERIFIED = 8
-"""How many of them verify the quadrature at the new nodes of the halved step: an error of the form ±(1, -1)(1, -1)ᵀ
-hides from all with a probability of 2^-8."""
+"""How many of them verify the quadrature at the new nodes of the halved step. An error of the form ±(1, -1)(1, -1)ᵀ
+is seen by none of them with a probability of 2^-8."""
 CONFIDENCE = 0.01
 """Probability that some row's bound is broken."""
 BATCH = 6
-"""Rows that are taken before the rule is asked again."""
+"""Rows that are computed before the rule is applied again."""
 
 
 def norm_bound(variance: Array, probes: int, rows: int) -> Array:
-    """Upper bound of row norms from the sample variances of so many probes, at CONFIDENCE over all rows.
+    """Upper bounds of row norms from the sample variances of the probes, with CONFIDENCE over all rows.
 
     The χ² quantile is Wilson and Hilferty's: n (1 - 2/(9n) + z √(2/(9n)))³, off by under 2 % at n = 15.
     """
@@ -49,7 +49,7 @@ def norm_bound(variance: Array, probes: int, rows: int) -> Array:
 
 @dataclass(frozen=True, slots=True)
 class _Found:
-    """What an integration that is stopped ends with: rows, and the error that the probes showed at their nodes."""
+    """The result of an integration that is stopped: rows, and the error that the probes showed at their nodes."""
 
     first: FirstOrder
     rule: Rule
@@ -58,17 +58,17 @@ class _Found:
 
 
 class Screening(AdaptiveIntegration):
-    """One integration of probes and chosen rows; rows that the strongest pairs cannot touch are NaN."""
+    """One integration of probes and chosen rows; rows that cannot contain one of the strongest pairs are NaN."""
 
     def __init__(self, units: int, settings: IntegrationSettings, top: int) -> None:
-        """Nothing evaluated yet; `top` is K, the number of pairs wanted."""
+        """Evaluate nothing yet; `top` is K, the number of pairs."""
         super().__init__(units, settings)
         self.units, self.top = units, top
         self.rng = np.random.default_rng(settings.seed)
         self._found: _Found | None = None
 
     def _steps(self) -> Asks[Integral]:
-        """First order, nodes, probes, their verification, rows until the rule stops; halve the step where needed."""
+        """Place nodes, evaluate and verify probes, compute rows until the search ends; halve the step if needed."""
         first = yield from self.phase.integrate(self.settings.tolerance / FIRST_ORDER_SHARE, placing=True)
         rule, intervals = self.choice.choose(first)
         t, w = rule.nodes(intervals)
@@ -108,7 +108,7 @@ class Screening(AdaptiveIntegration):
     def _rows(
         self, first: FirstOrder, t: Array, w: Array, screened: Array, signs: Array, rows: list[int], exact: Array
     ) -> Asks[tuple[float, Array]]:
-        """Take rows, the strongest first, until the rule stops; returns the largest entry and the rows' products."""
+        """Compute rows, the strongest first, until the search ends; returns the largest entry and the products."""
         while True:
             known = np.tensordot(w, exact, axes=1)
             rest = np.setdiff1d(np.arange(self.units), rows)
@@ -126,7 +126,7 @@ class Screening(AdaptiveIntegration):
             if len(open_rows) < 2:  # noqa: PLR2004  (a pair needs two rows)
                 if rows:
                     return scale, exact
-                open_rows = rest  # without interactions the rows that carry most, so that there is something to verify
+                open_rows = rest  # no interactions: rows with large attributions, so that something is verified
                 bounds = bounds + np.abs(first.row_sums) + np.abs(first.diagonal)
             ranked = open_rows[np.argsort(-bounds[np.isin(rest, open_rows)], kind="stable")][:BATCH]
             part = yield from self._products(t, np.eye(self.units)[ranked])
@@ -134,7 +134,7 @@ class Screening(AdaptiveIntegration):
             exact = np.concatenate([exact, part], axis=1)
 
     def _matrix(self, known: Array, rows: list[int], first: FirstOrder) -> Array:
-        """(U, U) with the known rows and, by symmetry, columns; NaN elsewhere.  A row's own entries come first."""
+        """(U, U) with the known rows and, by symmetry, columns; NaN elsewhere. Rows take precedence over columns."""
         matrix = np.full((self.units, self.units), np.nan)
         matrix[:, rows] = known.T
         matrix[rows] = known
@@ -142,13 +142,13 @@ class Screening(AdaptiveIntegration):
         return matrix
 
     def steps(self) -> Asks[Integral]:
-        """The integration; stopped, it ends with the rows that it has, which may lack some of the strongest pairs."""
+        """The integration. If stopped, it ends with the rows that it has, which may miss some strongest pairs."""
         try:
             return (yield from self._steps())
         except Stopped:
             found = self._found
             if found is None or found.matrix is None:
-                assert self.settings.pace is not None  # noqa: S101  (who stops an integration gives it a pace)
+                assert self.settings.pace is not None  # noqa: S101  (only an integration with a pace is stopped)
                 raise self.settings.pace.too_short_for_rows(self.units) from None
             integral = self._integral(found.first, found.rule, found.matrix, found.error, converged=False)
             return replace(integral, stopped=True)

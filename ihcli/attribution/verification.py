@@ -1,4 +1,4 @@
-"""Verification of a matrix: against its rows, against its nested rule, and by its action on a few sign vectors."""
+"""Verification of a matrix: by its row sums, by its nested rule, and by products with a few sign vectors."""
 
 from dataclasses import dataclass
 
@@ -12,19 +12,19 @@ from ihcli.attribution.sampling import EvaluationLog
 from ihcli.quadrature.rules import Rule
 
 PROBES = 3
-"""Sign vectors whose products verify a matrix; with the row sums, known exactly, a basis of four units."""
+"""Sign vectors whose products verify a matrix. With the row sums, which are known exactly, they span four units."""
 HADAMARD = np.array([[1, -1, 1, -1], [1, 1, -1, -1], [1, -1, -1, 1]], dtype=np.float64)
 FEW_PROBES = 2
-"""The same for few units, where three would cost as much as half of the matrix."""
+"""The same for few units, of which three would cost half as much as the matrix."""
 FEW_UNITS = 5
 FEW_MARGIN = 1.5
 """A factor on the estimate from few probes, for the direction that they do not span."""
 SLOWEST = 2.0
-"""Safety on the share that a rule's own order leaves, for its logarithm."""
+"""Safety factor on a rule's `slowest`, for the logarithm in its error."""
 LEAST_LEFT = 1 / 32
-"""No doubling is credited with leaving less than this share of its change."""
+"""The smallest share of a change that is assumed to be left after a doubling of the nodes."""
 FIRST_ORDER_SHARE = 4
-"""The first-order integrals may use up one part in this many of the tolerance."""
+"""The first-order integrals may take up the tolerance divided by this."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,10 +51,10 @@ class Verification:
     def judge(
         self, first: FirstOrder, rule: Rule, intervals: int, hessians: Array, matrix: Array, finer: Refinement
     ) -> Asks[tuple[FirstOrder, float]]:
-        """The error of the matrix or of its rows, whichever is larger, and sharp enough first-order integrals.
+        """First-order integrals that are accurate enough for the verdict, and the error of the matrix or of its rows.
 
-        The matrix is compared with its nested rule first; probes are requested, at the new nodes of the halved step,
-        where that leaves it undecided.
+        The matrix is compared with its nested rule first. If that does not decide, probes are requested at the new
+        nodes of the halved step. The larger of the two errors is returned.
         """
         coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(hessians), axes=1)
         change, size = float(np.abs(matrix - coarse).max()), largest(matrix, first) or 1.0
@@ -86,10 +86,10 @@ class Verification:
     def _probed(self, matrix: Array, hessians: Array, finer: Refinement) -> Asks[float]:
         """The largest entry of z·(Γ_2N - Γ_N) over a few sign vectors z.
 
-        An entry of the difference hides from a vector only if the rest of its column cancels it.  The vectors are
-        therefore laid out by the rows' weight in the matrix: on every four units in that order they are the rows of a
-        Hadamard matrix, whose first, all ones, is the row sums, known exactly.  Any error that lies on the four
-        heaviest units is then seen in full: max_k |h_k·e| >= |e| for a complete set of orthogonal sign vectors.
+        A product does not show an entry of the difference if the rest of its column cancels it. The units are
+        therefore ordered by the sum of their row's magnitudes, and on every four units in that order the vectors are
+        rows of a Hadamard matrix; its remaining row, all ones, gives the row sums, which are known exactly. Any error
+        on the first four units is then seen in full: max_k |h_k·e| >= |e| for all four orthogonal sign vectors.
         """
         vectors = self._signs(matrix)
         probed = yield from self.log.product(finer.t[finer.new], vectors)
@@ -99,7 +99,7 @@ class Verification:
         return margin * float(np.abs(refined - vectors @ matrix).max())
 
     def _signs(self, matrix: Array) -> Array:
-        """Sign vectors (K, U): Hadamard rows over the units by weight, each four of them with signs of its own."""
+        """Sign vectors (K, U): Hadamard rows with random signs on every four units, largest rows first."""
         units = self.log.units
         count = FEW_PROBES if units <= FEW_UNITS else PROBES
         rank = np.empty(units, dtype=int)
@@ -126,8 +126,9 @@ def row_gap(matrix: Array, first: FirstOrder) -> float:
 def left_after(change: float, ratio: float, slowest: float) -> float:
     """The error left in a matrix after the last doubling of its nodes, which changed it by `change`.
 
-    With errors like q^N the change c stands for q^(N/2), and c² for what is left; the rows, known exactly, show the
-    same ratio by themselves.  The caller takes the larger of the two, and `GEOMETRIC` is the safety on it.  Between
-    features every rule has a `slowest` share of its own, which rows that cancel do not show.
+    If the error with N nodes is q^N, the change c is about q^(N/2), and what is left about c². The row sums, whose
+    errors are known exactly, show the same ratio. The caller passes the larger of the two ratios, and `GEOMETRIC` is
+    the safety factor on it. The rule's own order, `slowest`, bounds the share from below, because rows that cancel do
+    not show it.
     """
     return change * min(1.0, max(GEOMETRIC * ratio, SLOWEST * slowest, LEAST_LEFT))

@@ -106,7 +106,7 @@ def test_a_time_without_a_matrix_is_an_error_that_says_what_it_takes() -> None:
     assert isinstance(error, TimeLimitError)
     assert error.exit_code == ExitCode.NOT_CONVERGED
     assert spent <= 0.5
-    for part in ("0.5 s do not suffice", "7 units", "--max-seconds", "--units sentence"):
+    for part in ("0.5 s are too short", "7 units", "--max-seconds", "--units sentence"):
         assert part in str(error)
     needed = float(str(error).split("end about ")[1].split()[0])
     ((found,), _) = integrated(1.3 * needed, tolerance=1e-2)

@@ -1,1 +1,1 @@
-"""Rules on the path: kernels, product weights, and the map that spreads nodes evenly.  NumPy only."""
+"""Quadrature rules on the path: kernels, product weights, and a change of variable. NumPy only."""

@@ -1,8 +1,8 @@
 """Nested Clenshaw-Curtis rules on [0, 1] with product weights: exact for k(t) times any polynomial of the degree.
 
-For a function that is cheap to sample and analytic along the path, the interpolant through the Chebyshev points
-t_j = (1 - cos(πj/N))/2 converges geometrically, whatever the kernel, because the kernel is integrated exactly against
-each T_k: its logarithm costs nothing.  Doubling N keeps every point.
+If a function is analytic along the path, its interpolant through the Chebyshev points t_j = (1 - cos(πj/N))/2
+converges geometrically. The kernel is integrated exactly against each T_k, so its logarithm does not slow the
+convergence. Doubling N keeps every point.
 """
 
 from functools import cache
@@ -14,7 +14,7 @@ from ihcli.quadrature.kernels import Kernel
 
 Array = NDArray[np.float64]
 PANEL_ORDER = 32
-"""Gauss points of a panel, on which the highest cosine turns at most four times."""
+"""Gauss points of a panel; the cosine of highest degree has at most four periods on it."""
 
 
 def points(intervals: int) -> Array:
@@ -39,8 +39,8 @@ def coefficients(values: Array) -> Array:
 def filtered(series: Array) -> Array:
     """The series with its high degrees damped by exp(-8 (k/N)⁴).
 
-    The derivative of an interpolant multiplies its last, least certain coefficients by k²: damped, it shows where the
-    function moves instead of how the interpolant rings.
+    The derivative of an interpolant multiplies its last coefficients, which are the least accurate, by k². Damping
+    removes the oscillations that this causes.
     """
     degree = np.arange(len(series)) / max(len(series) - 1, 1)
     return np.asarray(series * np.exp(-8 * degree**4).reshape(-1, *[1] * (series.ndim - 1)))
@@ -77,7 +77,7 @@ def _cosines(intervals: int) -> Array:
 
 @cache
 def _moments(intervals: int, kernel: Kernel) -> Array:
-    """∫₀¹ k(t) T_j(1 - 2t) dt for j = 0…N: ∫ k cos(jθ) sin(θ)/2 dθ, by Gauss panels in u, θ = πu²: it tames the log."""
+    """∫₀¹ k(t) T_j(1 - 2t) dt for j = 0…N: ∫ k cos(jθ) sin(θ)/2 dθ, by Gauss panels in u, θ = πu²."""
     x, w = np.polynomial.legendre.leggauss(PANEL_ORDER)
     panels = 16 + intervals // 4
     u = (np.arange(panels)[:, None] + (x + 1) / 2).ravel() / panels

@@ -1,4 +1,4 @@
-"""The kernels k(t) that a formulation puts under its integral over the path, and what they do at the ends."""
+"""The kernels k(t): the factors of the second derivatives under the integral over the path."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -11,7 +11,7 @@ Array = NDArray[np.float64]
 
 @dataclass(frozen=True, slots=True)
 class Kernel:
-    """A weight k on (0, 1], at worst logarithmic at 0."""
+    """A function k on (0, 1], with at most a logarithmic singularity at 0."""
 
     name: str
     function: Callable[[Array], Array]

@@ -1,10 +1,11 @@
-"""A change of variable that gives every node the same share of what the integrand does.
+"""A change of variable after which equal steps cover equal shares of the integrand's variation.
 
-∫₀¹ h(t) dt = ∫₀¹ h(φ(s)) φ'(s) ds.  With φ the inverse of the distribution function of a density w, φ'(s) = 1/w(φ(s)),
-and equal steps in s put nodes where w is large (equidistribution, as moving-mesh methods use it).  It is told in the
-angle θ, t = sin²(πθ/2): uniform in θ is the arcsine law, which flattens both ends so that the trapezoid rule in s
-has next to no end error.  The density over θ mixes that law with the arc length of what the caller shows, smoothed in
-its cosine series by a Gaussian: the map is analytic, and the trapezoid rule keeps its geometric convergence.
+∫₀¹ h(t) dt = ∫₀¹ h(φ(s)) φ'(s) ds. With φ the inverse of the distribution function of a density w, φ'(s) = 1/w(φ(s)),
+and equal steps in s put nodes where w is large (equidistribution, as in moving-mesh methods). The map is expressed in
+the angle θ with t = sin²(πθ/2). A uniform density in θ is the arcsine law, for which the trapezoid rule in s has a
+negligible error at the ends. The density over θ is a mixture of that law and of the arc length of the functions that
+the caller gives, smoothed in its cosine series by a Gaussian. The map is then analytic, and the trapezoid rule
+converges geometrically.
 """
 
 from dataclasses import dataclass, field
@@ -17,14 +18,15 @@ from ihcli.quadrature.kernels import Kernel
 
 Array = NDArray[np.float64]
 FLOOR = 0.2
-"""Share of the nodes that follow the arcsine law whatever the profile shows: what is unseen gets nodes too."""
+"""Share of the nodes that follow the arcsine law for any profile, so that no part of the path is without nodes."""
 WIDTH = 0.02
 """Standard deviation of the smoothing, in θ."""
 GRID = 2001
+"""Points of the grid in θ on which profiles are given."""
 PANELS, PANEL_ORDER = 500, 8
-"""Gauss-Legendre panels on which the moments of the product weights are taken."""
+"""Gauss-Legendre panels by which the moments of the product weights are integrated, and points of each."""
 TERMS = 140
-"""Cosine terms kept: the Gaussian leaves exp(-(π·140·0.02)²/2) = 2e-17 of the next one."""
+"""Cosine terms that are kept; the Gaussian multiplies the next one by exp(-(π·140·0.02)²/2) = 2e-17."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +38,7 @@ class Mapping:
     """The distribution at the grid's angles."""
 
     def __post_init__(self) -> None:
-        """Tabulate the distribution once: every number of nodes inverts it."""
+        """Tabulate the distribution, which every call of `nodes` inverts."""
         _, sines = _waves()
         object.__setattr__(self, "_table", _angles() + sines @ (self.coefficients / (np.pi * _terms())))
 
@@ -55,7 +57,7 @@ class Mapping:
         """
         s = np.arange(1, intervals) / intervals
         angle = np.interp(s, self._table, _angles())
-        for _ in range(3):  # Newton from within a grid step: quadratic, so three are plenty
+        for _ in range(3):  # Newton from within a grid step of the root
             angle = np.clip(angle - (self.distribution(angle) - s) / self.density(angle), 0, 1)
         slope = np.pi / 2 * np.sin(np.pi * angle)  # dt/dθ
         return np.sin(np.pi * angle / 2) ** 2, slope / (self.density(angle) * intervals)
@@ -63,9 +65,9 @@ class Mapping:
     def product_weights(self, intervals: int, kernel: Kernel) -> Array:
         """w_j with Σ_j w_j G(j/N) = ∫₀¹ k(t) g(t) dt for g(φ(s)) = G(s) in the span of cos(πms), m = 0…N: (N + 1,).
 
-        The nodes are those of `nodes` and both ends.  An analytic g is even and periodic in s, so that its cosine
-        series converges geometrically; the kernel, log and all, is integrated exactly against it (Clenshaw-Curtis,
-        with the map's own moments).
+        The nodes are those of `nodes` and both ends. An analytic g is even and periodic in s, so that its cosine
+        series converges geometrically. The kernel with its logarithm is integrated exactly against each cosine, as
+        in Clenshaw-Curtis rules, with the moments of this map.
         """
         angle, weights, sines = _panels()
         position = angle + sines @ (self.coefficients / (np.pi * _terms()))
@@ -79,12 +81,12 @@ class Mapping:
 
 
 def grid() -> Array:
-    """The t at which `equidistribute` wants its profile: equal steps in the angle."""
+    """The t (GRID,) at which `equidistribute` expects its profile: equal steps in the angle."""
     return np.asarray(np.sin(np.pi * _angles() / 2) ** 2, dtype=np.float64)
 
 
 def equidistribute(profile: Array, floor: float = FLOOR, width: float = WIDTH) -> Mapping:
-    """The map for a `profile` (GRID, n) of n functions at `grid()`, by the square root of their joint speed."""
+    """The map for n functions at `grid()`, `profile` (GRID, n), by the square root of their derivatives' norm."""
     angle = _angles()
     speed = np.sqrt(np.linalg.norm(np.gradient(profile, angle, axis=0), axis=1))
     ends = np.ones(GRID)
@@ -113,7 +115,7 @@ def _waves() -> tuple[Array, Array]:
 
 @cache
 def _panels() -> tuple[Array, Array, Array]:
-    """Angles θ = u² of Gauss panels in u (a log at 0 leaves no trace), their weights dθ, and sin(πkθ) there."""
+    """Angles θ = u² of Gauss panels in u, their weights dθ, and sin(πkθ) there."""
     x, w = np.polynomial.legendre.leggauss(PANEL_ORDER)
     u = ((np.arange(PANELS)[:, None] + (x + 1) / 2) / PANELS).ravel()
     angle = u**2

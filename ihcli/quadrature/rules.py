@@ -39,7 +39,7 @@ class Rule(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class MappedTrapezoid:
-    """The trapezoid rule in the arc length of the row sums, with interior nodes only: for integrands with spikes."""
+    """The trapezoid rule in the mapped variable, with interior nodes only: for integrands with spikes."""
 
     kernel: Kernel
     mapping: Mapping
@@ -47,7 +47,7 @@ class MappedTrapezoid:
 
     @property
     def slowest(self) -> float:
-        """2^-4 for -t ln t, which leaves θ³ ln θ at the baseline's end; 2^-2 for the other kernels."""
+        """2^-4 for -t ln t, whose mapped integrand has a term θ³ ln θ at the baseline; 2^-2 for the other kernels."""
         return 2.0**-4 if self.kernel is MINUS_T_LOG else 2.0**-2
 
     def nodes(self, intervals: int) -> tuple[Array, Array]:

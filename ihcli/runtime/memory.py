@@ -5,9 +5,9 @@ from pathlib import Path as FilePath
 import torch
 
 SAFE_SHARE = 0.5
-"""Share of the free memory that `auto` uses."""
+"""Share of the free memory that `--memory auto` uses."""
 MOST_BYTES = 2_500_000_000
-"""The most that `auto` uses: the tangents of 454 words of a text of 508 tokens fit at once."""
+"""The most bytes that `--memory auto` uses; the tangents of 454 words in 508 tokens fit together."""
 
 
 def free_memory(device: torch.device) -> int:
@@ -19,11 +19,11 @@ def free_memory(device: torch.device) -> int:
         for line in meminfo.read_text(encoding="ascii").splitlines():
             if line.startswith("MemAvailable:"):
                 return min(int(line.split()[1]) * 1024, _cgroup_free())
-    return 4 << 30  # nothing can be asked (no Linux): a size that any machine with PyTorch has
+    return 4 << 30  # unknown without Linux: a size that any machine with PyTorch has
 
 
 def _cgroup_free() -> int:
-    """What a container's limit leaves."""
+    """Bytes that the memory limit of a container leaves; a very large number if there is none."""
     limit, used = FilePath("/sys/fs/cgroup/memory.max"), FilePath("/sys/fs/cgroup/memory.current")
     try:
         return int(limit.read_text(encoding="ascii")) - int(used.read_text(encoding="ascii"))

@@ -1,8 +1,8 @@
 """Matrix products in single precision by oneDNN, on machines where PyTorch takes slower ones.
 
-PyTorch gives them to MKL, which goes by the processor's maker: on an AMD processor with 512-bit vectors it computes in
-256 (114 of 250 GFLOP/s on one core of the fifth EPYC generation).  The switch holds for the whole process, so it is for
-processes of our own (a worker, the command line), and for the time of a block.
+PyTorch uses MKL for them, which chooses its instructions by the processor's vendor: on an AMD processor with 512-bit
+vectors it uses 256 bits (114 of 250 GFLOP/s on one core of the fifth EPYC generation). The replacement holds for the
+whole process, so only processes that this package starts (workers, the command line) use it, within a block.
 """
 
 import warnings
@@ -16,7 +16,7 @@ from torch import Tensor
 from ihcli.runtime.malloc import held_memory
 
 ACCURACY = 4.0
-"""oneDNN's error may be this many times that of PyTorch's own product; a narrower type misses it by hundreds."""
+"""oneDNN's error may be this many times that of PyTorch's own product; with bfloat16 it is hundreds of times."""
 _SAMPLE = (64, 384, 96)
 _CPUINFO = Path("/proc/cpuinfo")
 
@@ -27,7 +27,7 @@ def _linear(x: Tensor, weight: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def pays() -> bool:
-    """Whether oneDNN is the faster one here: by the processor, so that a run that goes on gets the same numbers."""
+    """Whether oneDNN is faster here. The processor alone decides, so that a continued run gives the same numbers."""
     if not torch.backends.mkldnn.is_available() or not torch.backends.mkl.is_available():  # type: ignore[no-untyped-call]
         return False
     return torch.backends.cpu.get_cpu_capability() == "AVX512" and _made_by_amd() and _exact()
@@ -41,7 +41,7 @@ def _made_by_amd() -> bool:
 
 
 def _exact() -> bool:
-    """Whether the operation is there and as exact as PyTorch's own product."""
+    """Whether the operation exists and is as accurate as PyTorch's own product."""
     rows, inner, columns = _SAMPLE
     generator = torch.Generator().manual_seed(0)
     a, w = (torch.randn(n, inner, generator=generator) for n in (rows, columns))
@@ -55,9 +55,9 @@ def _exact() -> bool:
 
 @contextmanager
 def fast_products() -> Iterator[bool]:
-    """Inside, `mm` and `addmm` of float32 on the CPU run on oneDNN where that pays; yields whether they do.
+    """Run `mm` and `addmm` of float32 on the CPU by oneDNN within the block, if that is faster; yields whether it is.
 
-    Memory that is freed stays with the process meanwhile.
+    Freed memory stays with the process within the block.
     """
     with held_memory():
         if not pays():
@@ -72,7 +72,7 @@ def _replaced() -> Iterator[None]:
     library = torch.library.Library("aten", "IMPL")  # type: ignore[no-untyped-call]
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # that a kernel is replaced is what is wanted
+            warnings.simplefilter("ignore")  # PyTorch warns that a kernel is replaced, which is intended
             library.impl("mm", _mm, "CPU")  # type: ignore[no-untyped-call]
             library.impl("addmm", _addmm, "CPU")  # type: ignore[no-untyped-call]
         yield
@@ -93,6 +93,6 @@ def _addmm(bias: Tensor, a: Tensor, b: Tensor, *, beta: float = 1, alpha: float 
 
 
 def _fits(a: Tensor, b: Tensor) -> bool:
-    # Where rows of the second factor have gaps, oneDNN takes its reference path (2 400 times slower).
+    # If there are gaps between the rows of the second factor, oneDNN uses its reference code (2,400 times slower).
     dense = b.is_contiguous() or b.t().is_contiguous()
     return dense and a.dtype == b.dtype == torch.float32 and a.shape[0] > 1 and a.shape[1] > 1 and b.shape[1] > 1

@@ -1,4 +1,4 @@
-"""Measurements that stay: what was published and ours side by side, and the study behind the engine's choices.
+"""Measurements that can be repeated: published procedures beside this package's own, and how costs grow.
 
-Nothing in the engine imports this package.
+No other part of the package imports this room, apart from the command `ih bench`.
 """

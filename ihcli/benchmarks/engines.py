@@ -38,7 +38,7 @@ class Comparison:
 
     @property
     def forward_row(self) -> float:
-        """A row of the forward engine in gradients of the batch, all that comes with it included."""
+        """A row of the forward engine, with its share of everything else, in gradients of the batch."""
         return self.forward_seconds / self.units / self.gradient_seconds
 
     @property
@@ -74,14 +74,14 @@ class _Timed(Generic[T]):
 
 
 def _measured(run: Callable[[], T]) -> _Timed[T]:
-    """Warm up once, which also shows the peak; then the median of a few."""
+    """Run once to warm up, which also measures the peak; then the median of a few runs."""
     peak, result = _peak(run)
     return _Timed(median_seconds(run, warm=True), peak, result)
 
 
 def _peak(run: Callable[[], T]) -> tuple[float, T]:
     """The most resident bytes while `run` runs, above those before it."""
-    release_free_memory()  # what an earlier measurement freed would hide what this one takes
+    release_free_memory()  # memory that an earlier measurement freed would hide what this one allocates
     before, most, done = _resident(), [0.0], threading.Event()
 
     def watch() -> None:

@@ -17,7 +17,7 @@ LOOKS = {
 
 
 def work_precision(bench: Bench) -> Figure:
-    """One panel a text, shared limits, the goal as a line."""
+    """One panel for each text, with shared limits and the goal as a line."""
     figure = Figure(figsize=(3.6 * len(bench.texts) + 0.6, 4.2), layout="constrained")
     panels = figure.subplots(1, len(bench.texts), sharex=True, sharey=True, squeeze=False)[0]
     for axes, text in zip(panels, bench.texts, strict=True):

@@ -1,7 +1,7 @@
-"""The procedures that were published, written anew from their descriptions, to be timed and judged beside ours.
+"""The published procedures, implemented from their descriptions, to be compared with this package's own.
 
-Each works on a scalar field f: (B, *S) -> (B,) and a `Path`, and returns a matrix over the path's units.  They live
-here and nowhere else: the engine shares no code with them, apart from the vectorised product of the product grid.
+Each takes a function f: (B, *S) -> (B,) and a `Path`, and returns a matrix over the path's units. The engines share no
+code with them, apart from the vectorised product of the product grid.
 """
 
 import math
@@ -34,8 +34,9 @@ class Outcome:
 def article(f: ScalarField, path: Path, steps: int = 50, *, tokens: int | None = None) -> Outcome:
     """The article's procedure: Σ_k ∇(1·∇_i f)(γ(k/steps))·δ / steps, a fresh graph for every step and token.
 
-    The left vector is all ones instead of δ_i, and no weight αβ and no diagonal term are applied: that is its code.
-    Rows of the first `tokens` explained tokens only, to time a part of a long run; the rest stays zero.
+    As in its code, the left vector is all ones instead of δ_i, and there is neither a weight αβ nor a diagonal term.
+    With `tokens`, only the rows of the first so many explained tokens are computed, to time a part of a long run; the
+    others stay zero.
     """
     positions = torch.nonzero(path.groups.flatten() >= 0).flatten().tolist()
     rows = torch.zeros(path.groups.numel(), path.units, dtype=path.delta.dtype, device=path.delta.device)
@@ -73,7 +74,7 @@ def paper(f: ScalarField, path: Path, samples: int) -> Outcome:
     """The paper's reference procedure: the plain mean of αβ·H(αβ) over a √k × √k grid that holds both ends.
 
     One row at a time: every row builds its graphs again, `BATCH` samples in one pass; the diagonal adds the mean of
-    g_u.  Grids of k = 49, 256, 1024 stand for the 50, 256 and more samples of the publication.
+    g_u. Grids of k = 49, 256, 1024 stand for the 50, 256 and more samples of the publication.
     """
     side = math.isqrt(samples)
     line = torch.linspace(0, 1, side, dtype=path.delta.dtype, device=path.delta.device)

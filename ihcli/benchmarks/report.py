@@ -1,4 +1,4 @@
-"""What was measured, for people (tables), for programs (a document) and as a figure."""
+"""What was measured, as tables, as a JSON document and as a figure."""
 
 import dataclasses
 import io
@@ -23,7 +23,7 @@ from ihcli.pipeline import Explainer
 from ihcli.runtime.onednn import fast_products
 
 _WIDTH = 140
-"""Columns off a terminal, where nobody says how wide it is."""
+"""Columns where the output is no terminal, so that its width is unknown."""
 NAMES = {
     "ours": "ih",
     "article": "the article, as published",
@@ -100,7 +100,7 @@ def scaling(config: RunConfig) -> Found:
 
 
 def tables(bench: Bench) -> list[Table]:
-    """One table a text: what each procedure spent, how far off it was, and its time beside ours."""
+    """One table for each text: the cost of each procedure, its error, and its time relative to ih."""
     return [_table(text) for text in bench.texts]
 
 
@@ -128,7 +128,7 @@ def _table(text: Text) -> Table:
             ratio,
         )
     table.caption = (
-        "* scaled up from a part of the work.  to 1 %: seconds to a true error of 1 % (~ extrapolated).  × ih: the "
+        "* scaled up from a part of the work. to 1 %: seconds to a true error of 1 % (~ extrapolated). × ih: the "
         "article's time as published, the others' time to 1 %, each by ih's time to 1 %."
     )
     table.caption_justify = "left"

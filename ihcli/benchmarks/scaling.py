@@ -17,9 +17,10 @@ UNITS = (2, 4, 8, 16, 32, 64)
 UNIT_TOKENS = 64
 SENTENCE = "the film was not bad and we did like it a lot but never once did they tell me why"
 NODES = 4
+"""Nodes of a timed batch, for texts of up to `UNIT_TOKENS` tokens."""
 REPEATS = 5
 SLOW = 2.0
-"""A measurement that takes longer is repeated once only."""
+"""Seconds from which a measurement is repeated only once."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +78,7 @@ def _point(explainer: Explainer, tokens: int, units: int) -> Point:
 
 
 def median_seconds(run: Callable[[], object], *, warm: bool = False) -> float:
-    """Seconds of a run, the median of a few; of a slow one, fewer.  Unless already `warm`, one run is not counted."""
+    """The median of the seconds of a few runs, fewer if they are slow. Unless `warm`, a first run is not counted."""
     if not warm:
         run()
     seconds: list[float] = []

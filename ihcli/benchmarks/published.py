@@ -5,7 +5,7 @@ code with them, apart from the vectorised product of the product grid.
 """
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -15,7 +15,7 @@ from torch import Tensor
 
 from ihcli.attribution.evaluation import ScalarField
 from ihcli.attribution.path import Path
-from ihcli.attribution.reverse import ReverseEngine
+from ihcli.attribution.reverse import ReverseEngine, to_array
 
 Array = NDArray[np.float64]
 BATCH = 50
@@ -38,27 +38,23 @@ def article(f: ScalarField, path: Path, steps: int = 50, *, tokens: int | None =
     With `tokens`, only the rows of the first so many explained tokens are computed, to time a part of a long run; the
     others stay zero.
     """
-    positions = torch.nonzero(path.groups.flatten() >= 0).flatten().tolist()
-    rows = torch.zeros(path.groups.numel(), path.units, dtype=path.delta.dtype, device=path.delta.device)
-    for step in range(1, steps + 1):
-        for position in positions[:tokens]:
-            rows[position] += _fresh_row(f, path, step / steps, position) / steps
-    matrix = path.per_unit(rows.T).T
-    count = len(positions[:tokens])
-    return Outcome(_array(matrix), steps, steps * count)
+    return _uniform_mean(f, path, [step / steps for step in range(1, steps + 1)], tokens)
 
 
 def article_double(f: ScalarField, path: Path, steps: int, *, tokens: int | None = None) -> Outcome:
     """The article's double-integral version: the mean over a steps × steps grid of (α, β), a fresh graph each."""
-    positions = torch.nonzero(path.groups.flatten() >= 0).flatten().tolist()
+    grid = range(1, steps + 1)
+    return _uniform_mean(f, path, [a * b / steps**2 for a in grid for b in grid], tokens)
+
+
+def _uniform_mean(f: ScalarField, path: Path, points: Sequence[float], tokens: int | None) -> Outcome:
+    """The mean of the rows of the first `tokens` explained tokens over some points of the path."""
+    positions = torch.nonzero(path.groups.flatten() >= 0).flatten().tolist()[:tokens]
     rows = torch.zeros(path.groups.numel(), path.units, dtype=path.delta.dtype, device=path.delta.device)
-    for a in range(1, steps + 1):
-        for b in range(1, steps + 1):
-            for position in positions[:tokens]:
-                rows[position] += _fresh_row(f, path, a * b / steps**2, position) / steps**2
-    matrix = path.per_unit(rows.T).T
-    count = len(positions[:tokens])
-    return Outcome(_array(matrix), steps**2, steps**2 * count)
+    for t in points:
+        for position in positions:
+            rows[position] += _fresh_row(f, path, t, position) / len(points)
+    return Outcome(to_array(path.per_unit(rows.T).T), len(points), len(points) * len(positions))
 
 
 def _fresh_row(f: ScalarField, path: Path, t: float, position: int) -> Tensor:
@@ -88,7 +84,7 @@ def paper(f: ScalarField, path: Path, samples: int) -> Outcome:
             (second,) = torch.autograd.grad(row.sum(), points)
             matrix[unit] += t @ path.per_unit(second * path.delta) / len(grid)
             matrix[unit, unit] += row.detach().sum() / len(grid)
-    return Outcome(_array(matrix), len(grid), len(grid) * path.units)
+    return Outcome(to_array(matrix), len(grid), len(grid) * path.units)
 
 
 def product_grid(f: ScalarField, path: Path, order: int, nodes_at_once: int = 16) -> Outcome:
@@ -107,10 +103,6 @@ def product_grid(f: ScalarField, path: Path, order: int, nodes_at_once: int = 16
         matrix += np.tensordot(part * t, evaluations.hessian, axes=1)
         matrix += np.diag(part @ evaluations.gradient)
     return Outcome(matrix, len(nodes), len(nodes) * path.units)
-
-
-def _array(values: Tensor) -> Array:
-    return values.detach().to("cpu", torch.float64).numpy()
 
 
 PROCEDURES: dict[str, Callable[..., Outcome]] = {

@@ -21,7 +21,7 @@ class AxisBehaviour:
     not listed are read as a whole. None if the operation combines entries along the axis.
     """
     takes_shape: bool = False
-    """Whether the second argument is the shape of the result, so that a part of an axis changes the argument."""
+    """Whether the second argument is the shape of the result, which changes if only a part of an axis is computed."""
 
 
 def reduced_axes(node: Node) -> tuple[list[int], bool]:

@@ -1,4 +1,4 @@
-"""Operations without a rule of their own that are made of operations with one: how they are decomposed."""
+"""Decompositions of operations that have no rule into operations that have one."""
 
 import math
 from collections.abc import Callable, Sequence

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-# On a CPU, products of at least so many operations are faster one by one: the batched routine takes up to three times
-# as long for them, and `mm` may be served by another library.
+# On a CPU, products of at least so many operations are computed one by one: the batched routine takes up to three times
+# as long for them, and `mm` may be replaced by that of another library.
 LARGE = 4_000_000
-# Symmetric sums are computed without the mirrored half, in pieces of at least so many units, at most so many pieces.
+# Symmetric sums are computed without their mirrored half, in at most MOST_PIECES pieces of at least PIECE units.
 PIECE = 48
 MOST_PIECES = 4
 

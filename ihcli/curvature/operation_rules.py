@@ -93,7 +93,7 @@ RULES: dict[str, OperationRule] = {
     "layer_norm": _nonlinear(nonlinear_rules.layer_norm, axes.LAYER_NORM),
 }
 
-# All curvature of these lies in points and edges, where no second derivative exists.
+# The second derivatives of these are zero, apart from points and edges, where they do not exist.
 NON_SMOOTH = frozenset([
     "relu", "relu6", "prelu", "rrelu", "leaky_relu", "threshold", "abs", "absolute", "clamp", "clamp_min", "clamp_max",
     "clip", "maximum", "minimum", "max", "min", "fmax", "fmin", "amax", "amin", "aminmax", "hardtanh", "hardswish",
@@ -108,7 +108,7 @@ def unsupported(node: Node) -> str:
     if node.name == "getitem":
         return ""  # the operation whose result it reads is refused
     if node.name in NON_SMOOTH:
-        return "not smooth, so that no second derivative sees its curvature"
+        return "not smooth: its second derivative is zero or does not exist"
     if node.name not in RULES:
         return "no rule"
     rule, first = RULES[node.name], node.args[0]

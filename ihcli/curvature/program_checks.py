@@ -1,4 +1,4 @@
-"""Checks of a new program against the function that it was traced from, so that no error stays unnoticed."""
+"""Checks of a new program against the function that it was traced from."""
 
 from collections.abc import Sequence
 

@@ -1,4 +1,4 @@
-"""What the strongest pairs, the other pairs and the diagonal add to f(x) − f(x′): bars that continue one another."""
+"""What the strongest pairs, the other pairs and the diagonal add to f(x) − f(x′), bar after bar."""
 
 from dataclasses import dataclass
 from itertools import accumulate

@@ -1,7 +1,7 @@
-"""What stands around a figure: heading, caption and warning; and the alternative text of its file.
+"""Heading, caption and warning of a figure, and the alternative text of its file.
 
 Every caption says what was explained, against which baseline, and whether the result converged: in two lines, or in
-full. The `reading` of a figure, how to read its drawing, is its own part of the caption.
+full. How to read the drawing, the `Reading`, is the part of the caption that each kind of figure gives.
 """
 
 from collections.abc import Callable, Sequence
@@ -45,7 +45,7 @@ class Reading:
     notes: Sequence[str] = ()
     """What is left out or reordered, said in both captions."""
     legend: tuple[LegendItem, ...] = ()
-    """Stands below the drawing, caption or not."""
+    """Below the drawing, with and without a caption."""
 
 
 def heading(explanation: Explanation, view: View) -> str:
@@ -83,12 +83,12 @@ def full_setting(explanation: Explanation) -> tuple[str, str]:
 
 
 def by_removal(explanation: Explanation) -> tuple[str, ...]:
-    """What removing units from the text says of the explanation, where that was checked."""
+    """The sentence of the check by removal, if there was one."""
     return () if explanation.removal is None else (explanation.removal.sentence,)
 
 
 def converged(explanation: Explanation) -> str:
-    """Whether the result is exact to its tolerance."""
+    """A sentence that says whether the result converged."""
     tolerance = percent(explanation.certificate.tolerance)
     return f"Converged to {tolerance}." if explanation.converged else f"Not converged to {tolerance}."
 
@@ -99,7 +99,7 @@ def warning(explanation: Explanation) -> str | None:
 
 
 def count_of_pairs(explanation: Explanation, drawn: int) -> str:
-    """How many of the pairs are drawn; why none is."""
+    """A sentence that says how many of the pairs are drawn, or why none is."""
     total = sum(value != 0 for *_, value in explanation.pairs())
     if not drawn:
         return nothing(explanation) if not total else "No pair is shown."

@@ -128,7 +128,7 @@ def _warn(missing: set[str], wanted: set[str]) -> None:
 
 
 def _scripts(characters: Iterable[str]) -> str:
-    """The scripts of some characters, as people call them."""
+    """The scripts of some characters, by their usual names."""
     called = set()
     for character in characters:
         name = script(character)

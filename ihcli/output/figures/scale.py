@@ -48,7 +48,7 @@ class Scale:
         return self.theme.colours.rgb(value / self.limit)
 
     def stroke(self, value: float) -> tuple[float, float, float]:
-        """The colour of a line for the number: at least half the way to the end, or a weak line would not be seen."""
+        """The colour of a line for the number: at least half of the scale, so that a weak line is visible."""
         share = 0.5 + 0.5 * min(1.0, abs(value) / self.limit)
         return self.theme.colours.rgb(math.copysign(share, value))
 

@@ -105,7 +105,7 @@ def heaviest(matrix: Array, units: list[int]) -> list[int]:
 
 
 def fewer(units: int) -> str:
-    """The note that goes with `heaviest`."""
+    """The note that says what `heaviest` leaves out."""
     return f"Only the units of the strongest pairs are shown, at most {MOST_UNITS} of {units}; the tables hold all."
 
 

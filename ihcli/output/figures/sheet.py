@@ -21,7 +21,7 @@ from ihcli.output.figures.style import Style, Theme
 MARGIN = 0.22
 TITLE, BODY, NOTE = 12.0, 9.0, 7.5
 _SMALLEST, _LEAST_WIDTH = 2.5, 5.4
-_SAFE = 0.95  # who draws the figure other than by `encode` gets hinted letters, a few percent wider
+_SAFE = 0.95  # letters that are not drawn by `encode` are hinted, and a few percent wider
 _ABOVE_CAPTION = 0.1
 _HEADING_LINES = 2
 

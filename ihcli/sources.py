@@ -11,7 +11,7 @@ from typing import get_args
 import numpy as np
 
 from ihcli.config import AttributionSection, BaselineSection
-from ihcli.errors import UsageError
+from ihcli.errors import InputError, ModelError, UsageError
 from ihcli.models.deletion import DeletionGame
 from ihcli.pipeline import Explainer
 from ihcli.removal.agreement import Agreement, agreement
@@ -47,6 +47,11 @@ class SourceName:
             message = f"{text!r} names the baseline {baseline!r}; the baselines are {', '.join(kinds)}."
             raise UsageError(message)
         return cls(method, baseline or "auto")
+
+    @property
+    def evaluates_texts(self) -> bool:
+        """Whether it needs no derivative, only the answers to texts without some of their units."""
+        return self.baseline == "deletion" or (self.method != "ih" and self.baseline == "auto")
 
     def __str__(self) -> str:
         """As it is written."""
@@ -106,13 +111,31 @@ def explainer_of(explainer: Explainer, source: SourceName, *, removal: bool = Fa
 
 
 def compare(explainer: Explainer, text: str, text_pair: str | None, sources: Sequence[SourceName]) -> list[Compared]:
-    """Explain one text by several sources; the label that the first explains is explained by all."""
+    """Explain one text by several sources; the label that the first explains is explained by all.
+
+    Raises `InputError` for a text of one unit, and `ModelError` naming the source that the model cannot have.
+    """
     results: list[Compared] = []
     judged: tuple[CountedGame, Target] | None = None
-    for source in sources:
-        own = explainer_of(explainer, source)
+    explainers = [explainer_of(explainer, source) for source in sources]
+    config = explainer.config
+    units = explainer.classifier.encode(text, text_pair, units=config.units, truncation=config.text.truncation).units
+    if len(units) < 2:  # noqa: PLR2004
+        message = (
+            f"The text has one unit, {units[0].text!r}, and all methods give it the whole score; compare a text of two "
+            "units or more, or take smaller units (--units token)."
+        )
+        raise InputError(message)
+    for source, own in zip(sources, explainers, strict=True):
         started = time.perf_counter()
-        explanation = own.explain(text, text_pair)
+        try:
+            explanation = own.explain(text, text_pair)
+        except ModelError as error:
+            message = (
+                f"{source} is not possible: {error} Name methods that evaluate texts alone: --methods "
+                f"{','.join(str(one) for one in sources if one.evaluates_texts) or 'shapley,faith-shap,occlusion'}."
+            )
+            raise type(error)(message) from error
         seconds = time.perf_counter() - started
         if judged is None:
             prepared = own.classifier.encode(

@@ -118,14 +118,15 @@ def show(results: "Sequence[Compared]") -> None:
     facts = Table(title="Agreement with the first, and with removing words", title_justify="left", box=None,
                   pad_edge=False)  # fmt: skip
     shown = first.pairs()[:PAIRS]
+    widest = max(len(str(one.source)) for one in results)
     for table in (words, pairs, facts):
-        table.add_column("")
+        table.add_column("", no_wrap=True, min_width=widest)
     for unit in first.units:
         words.add_column(Text(clean_text(unit.text)), justify="right")
     for i, j, _ in shown:
         pairs.add_column(Text(clean_text(f"{first.units[i].text} · {first.units[j].text}")), justify="right")
-    for name in ("ρ words", "ρ pairs", "signs", "strongest", "R² words", "R² pairs", "texts", "seconds"):
-        facts.add_column(name, justify="right")
+    for name in ("ρ words", "ρ pairs", "signs", "top pair", "R² words", "R² pairs", "texts", "time, s"):
+        facts.add_column(name, justify="right", min_width=max(map(len, name.split())))
     for one in results:
         explanation = one.explanation
         words.add_row(str(one.source), *(f"{value:+.2f}" for value in explanation.ig))
@@ -141,7 +142,7 @@ def show(results: "Sequence[Compared]") -> None:
             str(explanation.quadrature.evaluations or ""),
             f"{one.seconds:.1f}",
         )  # fmt: skip
-    for table in (words, pairs, facts):
+    for table in (words, pairs, facts) if shown else (words, facts):
         console.print()
         console.print(table)
     turning = [
@@ -152,9 +153,10 @@ def show(results: "Sequence[Compared]") -> None:
     if turning:
         console.print(Text(clean_text(f"\nThe sign depends on the method for {', '.join(turning)}.")))
     console.print(
-        "\nρ: Spearman's correlation with the first method. Signs: share of the strongest pairs with the same sign. "
-        "R²: how well\nthe method predicts the score of texts with words removed (1 is exact, below 0 worse than the "
-        "mean)."
+        "\nρ: Spearman's correlation with the first method, of words and of pairs. Signs: share of the strongest pairs "
+        "with the same sign. Top pair: whether the strongest pair is the same. R²: how well attributions, and pairs "
+        "with them, predict the score of texts with words removed (1 is exact, below 0 worse than the mean score). "
+        "Texts: how many the method evaluated."
     )
 
 

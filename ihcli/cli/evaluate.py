@@ -14,7 +14,8 @@ from ihcli.file_writing import require_file_possible
 from ihcli.text_safety import clean_text
 
 if TYPE_CHECKING:
-    from ihcli.evaluation.running import Measured
+    from ihcli.evaluation.foreign import ForeignExplanation
+    from ihcli.evaluation.running import Judge, Measured
     from ihcli.evaluation.table import EvaluationTable
 
 SOURCES = "ih,ih:pad,ih:mask,ih:deletion,shapley,faith-shap,occlusion,lime,kernel-shap"
@@ -77,18 +78,20 @@ def evaluate(
         message = "--randomise explains texts anew, so it needs a file of texts. Give one, or leave --randomise out."
         raise UsageError(message)
     chosen = sources_of(methods.split(","))
-    if foreign is not None:
-        for _ in read_foreign(foreign):  # what is wrong in it is said before anything is explained
-            pass
-    judge = Judge(Explainer(config), coalitions, config.model.name)
+    others = [] if foreign is None else list(read_foreign(foreign))  # what is wrong in it is said before all else
     texts = [] if recorded else list(islice(_texts(source, text_column), rows))
+    judge = Judge(Explainer(config), coalitions, config.model.name)
+    if foreign is not None:
+        known = set(texts) or {
+            (one.text, one.text_pair) for _, one in islice(_recorded(Path(source)), rows) if not isinstance(one, str)
+        }
+        _require_fit(judge, others, known, foreign, source)
     steps = (
         evaluate_recorded(judge, islice(_recorded(Path(source)), rows), measured)
         if recorded
         else evaluate_texts(judge, texts, chosen, measured)
     )
-    foreign_steps = () if foreign is None else evaluate_foreign(judge, read_foreign(foreign), measured)
-    _show_progress(chain(steps, foreign_steps), quiet=quiet)
+    _show_progress(chain(steps, evaluate_foreign(judge, others, measured)), quiet=quiet)
     if not any(measured.evaluation.table(resamples=2).texts.values()):
         first = measured.failures[0][2] if measured.failures else "it holds no text"
         message = f"{source}: nothing could be measured ({first})."
@@ -99,6 +102,28 @@ def evaluate(
         typer.echo(clean_text(f"failed: {name}: {text[:60]!r}: {why}"), err=True)
     if measured.failures:
         raise typer.Exit(ExitCode.FAILED_ROWS)
+
+
+def _require_fit(
+    judge: "Judge",
+    foreign: "Iterable[ForeignExplanation]",
+    texts: set[tuple[str, str | None]],
+    file: Path,
+    source: str,
+) -> None:
+    """Raise `InputError`, before anything is explained, for an explanation of another text or of other words."""
+    for one in foreign:
+        if (one.text, one.text_pair) not in texts:
+            message = (
+                f"{file}: explains {one.text[:60]!r}, which is none of the {len(texts)} texts of {source}. Metrics are "
+                "compared over the same texts; leave it out, or add the text."
+            )
+            raise InputError(message)
+        try:
+            judge.require_fit(one)
+        except InputError as error:
+            message = f"{file}: {error}"
+            raise InputError(message) from error
 
 
 def _show_progress(steps: Iterable[int], *, quiet: bool) -> None:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
-from ihcli.errors import IhError
+from ihcli.errors import IhError, InputError
 from ihcli.evaluation.foreign import ForeignExplanation
 from ihcli.evaluation.measuring import Explained, measure
 from ihcli.evaluation.randomisation import Randomisation, compare_randomised, randomisation_check
@@ -85,6 +85,21 @@ class Judge:
         measured["cancellation"] = float(np.nansum(np.abs(matrix)) / difference) if difference else float("nan")
         measured["baseline_score"] = explanation.f_baseline
         return measured
+
+    def require_fit(self, foreign: ForeignExplanation) -> None:
+        """Raise `InputError` where another tool's explanation has not the words of its text, or is of another label."""
+        config, classifier = self.explainer.config, self.explainer.classifier
+        encoded = classifier.encode(
+            foreign.text, foreign.text_pair, units=config.units, truncation=config.text.truncation
+        )
+        foreign.aligned(encoded.units, encoded.text, encoded.text_pair)
+        label = classifier.target(config.target, classifier.predict(encoded)).label
+        if foreign.label not in {None, label}:
+            message = (
+                f"the scores of {foreign.text[:60]!r} speak for {foreign.label!r}, and {label!r} is explained. Name "
+                f"the label with --target, or give scores that speak for {label!r}."
+            )
+            raise InputError(message)
 
     def foreign_values(self, foreign: ForeignExplanation, like: Explanation) -> dict[str, float]:
         """Every metric of another tool's explanation of a text that `like` explains."""

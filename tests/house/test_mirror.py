@@ -7,9 +7,7 @@ import pytest
 ROOT = Path(__file__).parents[2]
 COVERED_BY = {
     "attribution/cost.py": "attribution/test_estimate.py",  # a few numbers, in the arithmetic of the estimate
-    "cli/compare.py": "test_removal_check.py",
     "cli/diff.py": "cli/test_check.py",
-    "cli/evaluate.py": "test_removal_check.py",
     "cli/report.py": "output/report/test_page.py",
     "cli/settings.py": "cli/test_explain.py",
     "cli/summary_display.py": "cli/test_summarize.py",

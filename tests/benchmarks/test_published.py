@@ -57,7 +57,11 @@ def test_the_article_s_code_is_the_uniform_mean_with_ones_on_the_left(path):
 
 
 def test_the_article_s_double_version_is_the_mean_over_products(path):
+    # row 0: mean over (α, β) of Σ_d Σ_j ∂²f/∂x_0d ∂x_j δ_j at αβ, from torch's own Hessian
     alpha = np.arange(1, 6) / 5
-    single = {t: published._fresh_row(field, path, t, 0).numpy() for t in set(np.outer(alpha, alpha).ravel().tolist())}
-    expected = np.mean([single[t] for t in np.outer(alpha, alpha).ravel().tolist()], axis=0)
-    assert np.abs(published.article_double(field, path, 5).matrix[0] - expected).max() < 1e-12
+    expected = torch.zeros(3, dtype=torch.float64)
+    for t in np.outer(alpha, alpha).ravel():
+        hessian = torch.autograd.functional.hessian(lambda z: field(z[None])[0], path.start + t * path.delta)
+        expected += torch.einsum("dje,je->j", hessian[0], path.delta) / 25
+    units = [float(expected[0]), float(expected[1:].sum())]
+    assert published.article_double(field, path, 5).matrix[0] == pytest.approx(units, abs=1e-10)

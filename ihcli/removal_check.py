@@ -6,6 +6,7 @@ size the score is predicted from the matrix (by the quadratic form of `ihcli.rem
 alone, and R² says how well; beyond five units it is estimated (`ihcli.removal.sampled_judging`).
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -13,6 +14,7 @@ import numpy as np
 
 from ihcli import wording
 from ihcli.models.deletion import DeletionGame
+from ihcli.removal.correlation import pearson
 from ihcli.removal.game import Array, Coalitions, CountedGame, all_coalitions
 from ihcli.removal.judging import integrated_hessians_form, linear_form
 from ihcli.removal.multilinear import NORMAL_95, exact_interactions
@@ -161,10 +163,8 @@ def _correlation(matrix: Array, other: Array) -> float | None:
     rows, columns = np.triu_indices(len(matrix), k=1)
     first, second = matrix[rows, columns], other[rows, columns]
     known = ~np.isnan(first)
-    first, second = first[known], second[known]
-    if len(first) < 2 or not first.std() > 0 or not second.std() > 0:  # noqa: PLR2004
-        return None
-    return float(np.corrcoef(first, second)[0, 1])
+    found = pearson(first[known], second[known])
+    return None if math.isnan(found) else found
 
 
 def contradictions(explanation: Explanation, removal: Removal) -> list[str]:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from ihcli.errors import UsageError
-from ihcli.evaluation.correlation import kendall, pearson
+from ihcli.removal.correlation import kendall, pearson
 from ihcli.removal.game import Array, Coalitions, Game
 
 ERASER_BINS: Final = (0.01, 0.05, 0.1, 0.2, 0.5)

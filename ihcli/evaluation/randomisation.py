@@ -15,7 +15,7 @@ from numpy.typing import ArrayLike
 from ihcli.errors import UsageError
 from ihcli.evaluation import metrics
 from ihcli.evaluation.intervals import Interval, bootstrap
-from ihcli.removal.agreement import spearman
+from ihcli.removal.correlation import spearman
 from ihcli.results import Array
 
 LIMIT: Final = 0.5

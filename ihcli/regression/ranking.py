@@ -9,23 +9,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ihcli.removal.correlation import kendall
 from ihcli.results import Array
 
 Pair = tuple[int, int]
-
-
-def kendall_tau(first: Array, second: Array, tie: float = 0.0) -> float:
-    """Kendall's tau-b of two (n,) vectors; values within `tie` of each other are tied, NaN if all are in either.
-
-    τ_b = Σ s_ij t_ij / √(Σ s_ij² · Σ t_ij²) over i < j, s and t the signs of the differences (Kendall 1945).
-    """
-    rows, columns = np.triu_indices(len(first), k=1)
-    orders = []
-    for values in (first, second):
-        difference = values[rows] - values[columns]
-        orders.append(np.where(np.abs(difference) > tie, np.sign(difference), 0.0))
-    weight = float((orders[0] ** 2).sum() * (orders[1] ** 2).sum())
-    return float((orders[0] * orders[1]).sum()) / weight**0.5 if weight else float("nan")
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +73,7 @@ class _Strengths:
             strongest_old=self._pairs[self._best_a[0]] if self._best_a else None,
             strongest_new=self._pairs[self._best_b[0]] if self._best_b else None,
             strongest_changed=self._has_new_strongest(),
-            tau=kendall_tau(*magnitudes, sum(self._errors)),
+            tau=kendall(*magnitudes, sum(self._errors)),
             reversals=sum(self._is_overtaken(p, q) for p in compared for q in compared),
         )
 

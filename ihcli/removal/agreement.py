@@ -6,6 +6,7 @@ from typing import Protocol
 import numpy as np
 
 from ihcli.errors import UsageError
+from ihcli.removal.correlation import spearman
 from ihcli.removal.game import Array
 
 
@@ -81,23 +82,9 @@ def agreement(first: Explained, second: Explained, strongest: int = 10) -> Agree
     )
 
 
-def spearman(first: Array, second: Array) -> float | None:
-    """Spearman's rank correlation of two (n,) vectors, ties by their mean rank; None where one of them is constant."""
-    ranks = [_ranks(values) - (len(values) - 1) / 2 for values in (first, second)]
-    spread = float((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum())
-    return float(ranks[0] @ ranks[1]) / spread**0.5 if spread else None
-
-
 def same_signs(first: Array, second: Array, strongest: int) -> float | None:
     """The share of equal signs among the `strongest` magnitudes of either of two (n,) vectors; None for no values."""
     if not len(first):
         return None
     chosen = np.union1d(*(np.argsort(-np.abs(values), kind="stable")[:strongest] for values in (first, second)))
     return float((np.sign(first[chosen]) == np.sign(second[chosen])).mean())
-
-
-def _ranks(values: Array) -> Array:
-    """Ranks 0 … n − 1, equal values sharing the mean of their ranks."""
-    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
-    last = np.cumsum(counts)
-    return np.asarray((last - (counts + 1) / 2)[group], dtype=np.float64)

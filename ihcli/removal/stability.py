@@ -11,8 +11,9 @@ import numpy as np
 from ihcli.errors import UsageError
 from ihcli.removal.agreement import agreement
 from ihcli.removal.game import Array
-from ihcli.removal.sampling import strongest as strongest_pairs
 
+NOTABLE = 0.1
+"""Entries below this share of the largest are too small for their sign to be worth a word."""
 _LEAST = 2
 Pair = tuple[int, int]
 
@@ -47,7 +48,7 @@ class Stability:
     same_strongest_pair: float
     """Share of pairs of explanations with the same strongest pair."""
     turning: tuple[Pair, ...]
-    """Pairs (i, j), i < j, among the strongest by mean magnitude that have both signs, strongest first."""
+    """Pairs (i, j), i < j, that have a notable entry of either sign, strongest first."""
 
     def to_dict(self) -> dict[str, float]:
         """The numbers by name, with the count of turning pairs, to be added to an `Evaluation`."""
@@ -93,7 +94,7 @@ def stability(explanations: Sequence[Partial], strongest: int = 10) -> Stability
         attribution_signs=_mean([one.attribution_signs for one in found]),
         pair_signs=_mean([one.pair_signs for one in found]),
         same_strongest_pair=_mean([one.same_strongest_pair for one in found]),
-        turning=_turning(np.array([one.matrix for one in complete]), strongest),
+        turning=tuple(turning_pairs(np.array([one.matrix for one in complete]))),
     )
 
 
@@ -112,13 +113,21 @@ class _Complete:
         return cls(explained.attributions, explained.matrix)
 
 
-def _turning(matrices: Array, strongest: int) -> tuple[Pair, ...]:
-    """Of the strongest pairs that all know, those with both signs; matrices are (B, U, U)."""
-    return tuple(
-        (i, j)
-        for i, j in strongest_pairs(np.abs(matrices).mean(axis=0), strongest)
-        if matrices[:, i, j].min() < 0 < matrices[:, i, j].max()
-    )
+def turning(values: Array) -> list[int]:
+    """The columns of (B, n), a row a baseline, that hold a notable number of either sign, strongest first.
+
+    A number is notable from a tenth of the largest of its row on; one that is not known (NaN) is not.
+    """
+    known = np.nan_to_num(values)
+    shares = known / np.maximum(np.abs(known).max(axis=1, initial=0.0, keepdims=True), np.finfo(float).tiny)
+    found = np.flatnonzero((shares > NOTABLE).any(axis=0) & (shares < -NOTABLE).any(axis=0))
+    return sorted(found.tolist(), key=lambda column: -float(np.abs(known[:, column]).mean()))
+
+
+def turning_pairs(matrices: Array) -> list[Pair]:
+    """The pairs (i, j), i < j, of which `turning` says so, for matrices (B, U, U)."""
+    rows, columns = np.triu_indices(matrices.shape[1], k=1)
+    return [(int(rows[pair]), int(columns[pair])) for pair in turning(matrices[:, rows, columns])]
 
 
 def _mean(values: Sequence[float | None]) -> float:

@@ -6,7 +6,7 @@ import pytest
 from ihcli.errors import UsageError
 from ihcli.evaluation.measuring import Explained
 from ihcli.evaluation.table import Evaluation, Source
-from ihcli.removal.stability import stability
+from ihcli.removal.stability import stability, turning
 
 
 def explained(attributions, pairs):
@@ -37,7 +37,8 @@ def test_means_are_over_all_pairs_of_explanations():
     both = stability([FIRST, other])
     assert both.same_strongest_pair == 0
     assert both.turning == ((1, 2),)
-    assert stability([FIRST, explained([1.0, 2.0, 3.0], [0.6, 0.2, 0.9])], strongest=1).turning == ()
+    small = explained([1.0, 2.0, 3.0], [5.0, 0.2, 0.4])  # below a tenth of the largest, where the sign is another
+    assert stability([FIRST, small]).turning == ()
 
 
 def test_unknown_pairs_are_left_out():
@@ -63,3 +64,11 @@ def test_what_cannot_be_compared_is_refused():
         stability([FIRST, Explained(np.zeros(3))])
     with pytest.raises(UsageError, match="same"):
         stability([FIRST, explained([1.0, 2.0], [0.5])])
+
+
+def test_what_turns_is_notable_on_both_sides_and_comes_strongest_first():
+    values = np.array([[10.0, -2.0, 1.0, -0.5, np.nan, 3.0], [5.0, 1.0, -9.0, 5.0, -1.0, -np.nan]])
+    assert turning(values) == [1]  # of the third and the fourth one side is within a tenth of its largest
+    values[0, 2] = 4.0
+    assert turning(values) == [2, 1]
+    assert turning(np.zeros((2, 3))) == []

@@ -1,4 +1,4 @@
-"""Pearson's r and Kendall's tau-b of two vectors of equal length (Spearman's rho: `ihcli.removal.agreement`)."""
+"""Pearson's r, Spearman's ρ and Kendall's τ-b of two vectors of equal length."""
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -19,16 +19,34 @@ def pearson(first: ArrayLike, second: ArrayLike) -> float:
     return float(np.clip(a @ b / np.sqrt((a @ a) * (b @ b)), -1.0, 1.0))
 
 
-def kendall(first: ArrayLike, second: ArrayLike) -> float:
+def spearman(first: ArrayLike, second: ArrayLike) -> float | None:
+    """Spearman's rank correlation of two vectors, ties by their mean rank; None where one of them is constant."""
+    ranks = [_ranks(values) - (len(values) - 1) / 2 for values in _vectors(first, second)]
+    spread = float((ranks[0] ** 2).sum() * (ranks[1] ** 2).sum())
+    return float(ranks[0] @ ranks[1]) / spread**0.5 if spread else None
+
+
+def kendall(first: ArrayLike, second: ArrayLike, tie: float = 0.0) -> float:
     """Kendall's tau-b: Σ s_ij t_ij / √(Σ s_ij² · Σ t_ij²) over i < j, s and t the signs of the differences.
 
-    NaN where all values of either vector are equal (Kendall 1945; the same as `scipy.stats.kendalltau`).
+    Values within `tie` of each other are tied.  NaN where all values of either vector are (Kendall 1945; the same as
+    `scipy.stats.kendalltau`).
     """
-    a, b = _vectors(first, second)
-    rows, columns = np.triu_indices(len(a), k=1)
-    s, t = np.sign(a[rows] - a[columns]), np.sign(b[rows] - b[columns])
+    rows, columns = np.triu_indices(len(np.asarray(first)), k=1)
+    orders = []
+    for values in _vectors(first, second):
+        difference = values[rows] - values[columns]
+        orders.append(np.where(np.abs(difference) > tie, np.sign(difference), 0.0))
+    s, t = orders
     scale = float((s @ s) * (t @ t))
     return float(s @ t) / scale**0.5 if scale else float("nan")
+
+
+def _ranks(values: Array) -> Array:
+    """Ranks 0 … n − 1, equal values sharing the mean of their ranks."""
+    _, group, counts = np.unique(values, return_inverse=True, return_counts=True)
+    last = np.cumsum(counts)
+    return np.asarray((last - (counts + 1) / 2)[group], dtype=np.float64)
 
 
 def _vectors(first: ArrayLike, second: ArrayLike) -> tuple[Array, Array]:

@@ -388,7 +388,7 @@ def curve(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             key = record["units"], record["method"], record["evaluations"]
             groups.setdefault(key, []).append(record)
     found = []
-    for (units, method, evaluations), own in sorted(groups.items(), key=lambda group: group[0][0]):
+    for (units, method, evaluations), own in sorted(groups.items(), key=lambda group: (group[0][0], group[0][2])):
         row: dict[str, Any] = {
             "units": units,
             "reference": f"{TIMES * LONG_BUDGETS[-1]} texts" if units >= LONG_UNITS else "exact",
@@ -407,6 +407,29 @@ def curve(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
             row["covered"] = _rounded(statistics.mean(one["covered"] for one in own))
         found.append(row)
     return found
+
+
+def table(rows: Sequence[Mapping[str, Any]]) -> str:
+    """The curve as Markdown: our estimator beside the best of shapiq at the same number of texts, for Γ."""
+    lines = [
+        "| units | texts | r | error of a pair | of the strongest | with `top` | in the intervals "
+        "| best r of shapiq | its least error | seconds |",
+        "|---|---|---|---|---|---|---|---|---|---|",
+    ]
+    for row in rows:
+        if row["method"] != "ihcli":
+            continue
+        here = [one for one in rows if (one["units"], one["evaluations"]) == (row["units"], row["evaluations"])]
+        (refined,) = (one["gamma"] for one in here if one["method"].startswith("ihcli, top"))
+        others = [one["gamma"] for one in here if one["method"].startswith("shapiq") and "gamma" in one]
+        own = row["gamma"]
+        cells = [
+            str(row["units"]), str(row["evaluations"]), f"{own['r']:.3f}", f"{own['pairs']:.3f}", f"{own['top']:.3f}",
+            f"{refined['top']:.3f}", f"{100 * row['covered']:.0f} %", f"{max(one['r'] for one in others):.3f}",
+            f"{min(one['pairs'] for one in others):.3f}", f"{row['seconds_of_texts']:.1f} + {row['seconds']:.1f}",
+        ]  # fmt: skip
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 def read(file: Path) -> list[dict[str, Any]]:
@@ -460,6 +483,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     }
     for row in document["curve"]:
         print(json.dumps(row))  # noqa: T201
+    print(table(document["curve"]))  # noqa: T201
     if given.out is not None:
         given.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -109,11 +109,28 @@ def summary(rows: Sequence[Mapping[str, Any]]) -> dict[str, dict[str, float]]:
         own: dict[str, float] = {}
         for way in ("check", "plain"):
             missed = np.array([row[way] for row in rows])[:, place] - exact[:, place]
-            own |= {f"{way}_rms": float(np.sqrt((missed**2).mean())), f"{way}_largest": float(np.abs(missed).max())}
+            own |= {f"{way}_rms": float(np.sqrt((missed**2).mean())), f"{way}_median": float(np.median(np.abs(missed)))}
         missed = np.array([row["check"] for row in rows])[:, place] - exact[:, place]
         own["covered"] = float((np.abs(missed) <= NORMAL_95 * error[:, place]).mean())
         found[name] = {key: round(value, 3) for key, value in own.items()}
     return found
+
+
+def tables(document: Mapping[str, Any]) -> list[str]:
+    """Accuracy and cost as Markdown."""
+    accuracy = [
+        "| R² of | rms error | median error | in the 95 % intervals | plain sample: rms error | median error |",
+        "|---|---|---|---|---|---|",
+    ]
+    for name, own in document["summary"].items():
+        errors = [f"{own[key]:.2f}" for key in ("check_rms", "check_median", "plain_rms", "plain_median")]
+        covered = f"{100 * own['covered']:.0f} %"
+        accuracy.append(f"| the {name} | {errors[0]} | {errors[1]} | {covered} | {errors[2]} | {errors[3]} |")
+    cost = ["| units | texts | integral, s | check, s | share |", "|---|---|---|---|---|"]
+    for row in document["seconds"]:
+        share = 100 * row["check"] / row["integral"]
+        cost.append(f"| {row['units']} | {row['texts']} | {row['integral']:.2f} | {row['check']:.2f} | {share:.0f} % |")
+    return ["\n".join(accuracy), "\n".join(cost)]
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -130,7 +147,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "texts": rows,
         "seconds": [timed(explainer, text) for text in TIMED],
     }
-    print(json.dumps({key: document[key] for key in ("summary", "seconds")}, indent=1))  # noqa: T201
+    print("\n\n".join(tables(document)))  # noqa: T201
     if given.out is not None:
         given.out.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
 

@@ -412,8 +412,7 @@ def curve(records: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
 def table(rows: Sequence[Mapping[str, Any]]) -> str:
     """The curve as Markdown: our estimator beside the best of shapiq at the same number of texts, for Γ."""
     lines = [
-        "| units | texts | r | error of a pair | of the strongest | with `top` | in the intervals "
-        "| best r of shapiq | its least error | seconds |",
+        "| units | texts | r | error of a pair | of the strongest | `--top` | covered | shapiq: r | error | seconds |",
         "|---|---|---|---|---|---|---|---|---|---|",
     ]
     for row in rows:

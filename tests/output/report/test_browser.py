@@ -244,7 +244,7 @@ def test_the_check_by_removal_is_a_table(tab: Tab) -> None:
     ]
     plain = [[text.replace("\u2068", "").replace("\u2069", "") for text in row] for row in rows]
     assert plain[0] == ["nothing", WORDS, "POSITIVE (p = 0.966)", "+0.95"]
-    assert plain[1] == ["not × bad: Γ +0.800, by removal +1.50"]
+    assert plain[1] == ["not × bad: Γ +0.800 in the matrix; by removal they add +1.50 together"]
     assert plain[2] == ["not", "this movie was bad", "NEGATIVE (0.96)", "−2.00"]
     assert plain[4] == ["not, bad", "this movie was", "NEGATIVE (0.96)", "+0.50"]
 

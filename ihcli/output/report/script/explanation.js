@@ -98,7 +98,7 @@ function renderRemoval() {
   const groups = removal.pairs.map(({ units, interaction, effect, texts: rest }) => {
     const pair = units.map((u) => view.name(u)).join(" × ");
     const entry = `${level.words.entry} ${number(interaction, view.largest.off)}`;
-    const heading = `${pair}: ${entry}, by removal ${number(effect, largest)}`;
+    const heading = `${pair}: ${entry} in the matrix; by removal they add ${number(effect, largest)} together`;
     return element(
       "tbody",
       {},

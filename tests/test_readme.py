@@ -8,10 +8,13 @@ import os
 import re
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
+import warm_commands
 from typer.main import get_command
 
 from ihcli.cli.app import app
@@ -72,7 +75,23 @@ def numbers(text: str) -> list[float]:
     return [float(number.replace("−", "-")) for number in NUMBER.findall(text)]
 
 
-def surroundings(folder: Path) -> tuple[Path, dict[str, str]]:
+ENVIRONMENT = {
+    **{name: value for name, value in os.environ.items() if not name.startswith("IHCLI_")},
+    "PYTHONPATH": str(ROOT),
+    "COLUMNS": "88",
+    "NO_COLOR": "1",
+    "PYTHONWARNINGS": "ignore",
+}
+
+
+@pytest.fixture(scope="module")
+def commands() -> Iterator[str]:
+    """A server that runs `ih` and `python` without their imports."""
+    with tempfile.TemporaryDirectory() as folder, warm_commands.server(Path(folder), ENVIRONMENT) as address:
+        yield address
+
+
+def surroundings(folder: Path, commands: str | None) -> tuple[Path, dict[str, str]]:
     """A folder to work in that has `ih` and the project's configurations and records, and its environment."""
     programs, work = folder / "bin", folder / "work"
     programs.mkdir()
@@ -81,29 +100,24 @@ def surroundings(folder: Path) -> tuple[Path, dict[str, str]]:
         program = programs / name
         program.write_text(f'#!/bin/sh\nexec "{sys.executable}" {started} "$@"\n', encoding="utf-8")
         program.chmod(0o755)
+        if commands is not None and name != "pytest":
+            warm_commands.client(program, name, commands)
     for name in ("configs", "outputs"):
         (work / name).symlink_to(ROOT / name)
     (work / "my-model").symlink_to(ROOT / "ihcli/bundled/weights")
-    environment = {
-        **{name: value for name, value in os.environ.items() if not name.startswith("IHCLI_")},
-        "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(ROOT),
-        "COLUMNS": "88",
-        "NO_COLOR": "1",
-        "PYTHONWARNINGS": "ignore",
-    }
-    return work, environment
+    return work, {**ENVIRONMENT, "PATH": f"{programs}{os.pathsep}{os.environ['PATH']}"}
 
 
-def run(command: list[str], folder: Path) -> subprocess.CompletedProcess[str]:
+def run(command: list[str], folder: Path, commands: str | None = None) -> subprocess.CompletedProcess[str]:
     """A command in such a folder."""
-    work, environment = surroundings(folder)
+    work, environment = surroundings(folder, commands)
     return subprocess.run(command, cwd=work, env=environment, capture_output=True, text=True, check=False)
 
 
 @pytest.mark.parametrize(("command", "output"), SHOWN)
-def test_a_command_runs_as_shown(command: str, output: str, tmp_path: Path) -> None:
-    ran = run(["bash", "-c", f"set -euo pipefail; {command}"], tmp_path)
+def test_a_command_runs_as_shown(command: str, output: str, tmp_path: Path, commands: str) -> None:
+    first = command == SHOWN[0].values[0]  # in an interpreter of its own
+    ran = run(["bash", "-c", f"set -euo pipefail; {command}"], tmp_path, None if first else commands)
     assert ran.returncode in {0, 141}, ran.stderr  # 141: `head` had read enough
     if output.strip():
         assert shape(output) == shape(ran.stdout)
@@ -111,14 +125,14 @@ def test_a_command_runs_as_shown(command: str, output: str, tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("page", CELLS)
-def test_the_blocks_of_a_page_run_one_after_the_other(page: str, tmp_path: Path) -> None:
+def test_the_blocks_of_a_page_run_one_after_the_other(page: str, tmp_path: Path, commands: str) -> None:
     script = ["set -euo pipefail"]
     python = [code for language, code in CELLS[page] if language == "python" and "ih_check" not in code]
     if python:
         (tmp_path / "blocks.py").write_text("\n".join(python), encoding="utf-8")
         script.append(f"python {tmp_path / 'blocks.py'}")
     script += [code for language, code in CELLS[page] if language == "bash"]
-    ran = run(["bash", "-c", "\n".join(script)], tmp_path)
+    ran = run(["bash", "-c", "\n".join(script)], tmp_path, commands)
     assert ran.returncode == 0, ran.stdout + ran.stderr
 
 

@@ -64,7 +64,7 @@ class BaselineError(IhError):
 
 
 class TimeLimitError(IhError):
-    """A time limit that does not suffice for a first matrix."""
+    """A time limit that is too short for a first matrix."""
 
     exit_code = ExitCode.NOT_CONVERGED
 

@@ -49,6 +49,7 @@ def test_the_chosen_rule_is_accurate_enough_and_a_third_of_it_is_not(outer, tole
 def test_the_path_decides_which_rule_is_chosen() -> None:
     assert chosen(step(0.3, 0.02), 0.01)[0].name == "mapped trapezoid"
     assert chosen(exponential, 0.001, VALUE_ZEROING)[0].name == "Clenshaw-Curtis"
+    assert chosen(exponential, 1e-6)[0].name == "Clenshaw-Curtis"  # under half of the mapped nodes
 
 
 def test_without_the_ends_only_interior_nodes_remain() -> None:

@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from ihcli.errors import UsageError
 from ihcli.evaluation.measuring import METRICS
-from ihcli.evaluation.table import EvaluationTable, Source
+from ihcli.evaluation.table import TITLES, EvaluationTable, Source
 from ihcli.output.figures.lettering import Lettering
 from ihcli.output.figures.sheet import BODY, NOTE, Sheet, Words
 from ihcli.output.figures.style import Style
@@ -138,7 +138,7 @@ def _limits(table: EvaluationTable, metric: str) -> tuple[float, float]:
 
 def _title(metric: str) -> str:
     if metric not in METRICS:
-        return metric
+        return TITLES.get(metric, metric)
     return f"{METRICS[metric].title} ({METRICS[metric].better} is better)"
 
 

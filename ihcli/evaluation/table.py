@@ -20,6 +20,9 @@ from ihcli.text_safety import one_line
 
 SCHEMA: Final = "ihcli.evaluation/1"
 
+TITLES = {"baseline_score": "Score of the baseline", "cancellation": "Cancellation"}
+"""Columns beside `METRICS`, of which neither end is better."""
+
 
 @dataclass(frozen=True, slots=True, order=True)
 class Source:
@@ -233,7 +236,7 @@ def _cell(value: float) -> str:
 
 def _title(metric: str) -> str:
     if metric not in METRICS:
-        return _escaped(metric)
+        return TITLES.get(metric, _escaped(metric))
     return f"{METRICS[metric].title} {'↑' if METRICS[metric].better == 'higher' else '↓'}"
 
 
@@ -241,8 +244,8 @@ def _shown(interval: Interval, digits: int) -> str:
     if not interval.n:
         return "–"
     if math.isnan(interval.low):
-        return f"{interval.estimate:.{digits}f}"
-    return f"{interval.estimate:.{digits}f} ({interval.low:.{digits}f} to {interval.high:.{digits}f})"
+        return f"{interval.estimate:z.{digits}f}"
+    return f"{interval.estimate:z.{digits}f} ({interval.low:z.{digits}f} to {interval.high:z.{digits}f})"
 
 
 def _escaped(text: str) -> str:

@@ -113,3 +113,12 @@ def test_a_text_measured_twice_and_infinite_values_are_refused():
 def test_every_metric_says_what_it_is():
     assert all(metric.title and metric.formula for metric in METRICS.values())
     assert len({metric.title for metric in METRICS.values()}) == len(METRICS)
+
+
+def test_numbers_that_round_to_zero_have_no_sign_and_further_columns_have_titles():
+    evaluation = Evaluation()
+    for text, value in (("a", -0.001), ("b", 0.0005)):
+        evaluation.add(Source("ih"), text, {"r_squared": value, "baseline_score": 1.0, "cancellation": 2.0})
+    table = evaluation.table().to_markdown()
+    assert "-0.00" not in table
+    assert "Score of the baseline | Cancellation" in table

@@ -48,7 +48,7 @@ def test_a_model_with_jumps_is_explained_by_shapley_values(tmp_path: Path, famil
     assert found.removal is not None
 
 
-UNITS = 24
+UNITS = 14
 
 
 def product(rows):
@@ -68,15 +68,15 @@ def test_top_spends_half_of_the_texts_on_the_strongest_pairs():
         asked.append(len(rows))
         return product(rows)
 
-    found = text_games.explain(game, UNITS, settings(evaluations=300, top=2))
-    assert sum(asked) == found.quadrature.evaluations == 300
-    assert asked == [150, 150]
-    same = integrated_hessians_of_game(product, UNITS, evaluations=300, top=2)
+    found = text_games.explain(game, UNITS, settings(evaluations=120, top=2))
+    assert sum(asked) == found.quadrature.evaluations == 120
+    assert asked == [60, 60]
+    same = integrated_hessians_of_game(product, UNITS, evaluations=120, top=2)
     np.testing.assert_array_equal(found.ih, same.matrix)
     assert found.ih.sum() == pytest.approx(found.f_input - found.f_baseline)
     asked.clear()
-    text_games.explain(game, UNITS, settings(evaluations=300))
-    assert asked == [300]
+    text_games.explain(game, UNITS, settings(evaluations=120))
+    assert asked == [120]
 
 
 def test_top_changes_nothing_where_all_coalitions_are_evaluated():

@@ -203,10 +203,9 @@ def _sentence(
         sign = "the same sign as the matrix" if agreeing else "another sign than the matrix"
         parts.append(f"Removing words gives this pair {sign}.")
     elif compared:
-        parts.append(
-            f"Removing words gives {'all' if agreeing == compared else agreeing} of the {compared} strongest pairs "
-            "the same sign as the matrix."
-        )
+        every = "both" if compared == 2 else f"all {compared}"  # noqa: PLR2004
+        some = every if agreeing == compared else f"{agreeing} of the {compared}"
+        parts.append(f"Removing words gives {some} strongest pairs the same sign as the matrix.")
     if fit is not None:
         parts.append(_explained(fit))
     return " ".join(parts)

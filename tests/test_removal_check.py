@@ -191,7 +191,9 @@ def test_what_the_matrix_explains_is_said_in_plain_words(explanation, found, sai
         (1, 1, "Removing words gives this pair the same sign as the matrix."),
         (0, 1, "Removing words gives this pair another sign than the matrix."),
         (9, 10, "Removing words gives 9 of the 10 strongest pairs the same sign as the matrix."),
-        (2, 2, "Removing words gives all of the 2 strongest pairs the same sign as the matrix."),
+        (2, 2, "Removing words gives both strongest pairs the same sign as the matrix."),
+        (0, 2, "Removing words gives 0 of the 2 strongest pairs the same sign as the matrix."),
+        (10, 10, "Removing words gives all 10 strongest pairs the same sign as the matrix."),
     ],
 )
 def test_signs_are_compared_in_plain_words(explanation, agreeing, compared, said) -> None:

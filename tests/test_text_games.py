@@ -7,8 +7,10 @@ import numpy as np
 import pytest
 import torch
 from architectures import save
+from typer.testing import CliRunner
 
 from ihcli import text_games
+from ihcli.cli.app import app
 from ihcli.config import AttributionSection, RunConfig
 from ihcli.errors import UsageError
 from ihcli.pipeline import Explainer
@@ -92,3 +94,12 @@ def test_top_changes_nothing_where_all_coalitions_are_evaluated():
 def test_methods_that_have_no_top_say_so(method):
     with pytest.raises(UsageError, match=rf"top is 3 and the method is {method}.*Leave --top out"):
         text_games.explain(product, UNITS, settings(method=method, top=3))
+
+
+def test_a_sample_that_does_not_suffice_says_what_to_raise(tmp_path: Path) -> None:
+    arguments = ["explain", "not bad, not good, not dull", "--baseline", "deletion", "--evaluations", "40"]
+    shown = CliRunner().invoke(app, [*arguments, "--tolerance", "1e-3", "--no-removal", "-o", str(tmp_path)])
+    assert shown.exit_code == 4
+    said = " ".join(shown.output.split())
+    assert "after 40 texts. Raise --evaluations or --tolerance" in said
+    assert "Hessians." not in said

@@ -192,6 +192,12 @@ def _note_earlier(written: "Sequence[Path]") -> None:
 
 def _unconverged(explanation: "Explanation", config: "RunConfig") -> str:
     certificate = explanation.certificate
+    if explanation.quadrature.engine == "game":
+        return (
+            f"not converged: entries may be off by {certificate.quadrature_error:.3g} (95 %), more than the tolerance "
+            f"{certificate.tolerance:g} of the largest entry, after {explanation.quadrature.evaluations} texts. Raise "
+            "--evaluations or --tolerance, or explain larger units (--units sentence)."
+        )
     return (
         f"not converged: row gap {certificate.row_gap:.3g}, quadrature error {certificate.quadrature_error:.3g} "
         f"and the error of the attributions are not all within the tolerance {certificate.tolerance:g} of the largest "

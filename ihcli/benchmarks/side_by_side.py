@@ -1,6 +1,6 @@
-"""Published procedures and ours on the same texts, model and machine, in one run: seconds, Hessians, true error.
+"""The published procedures and this package's (`ours`) on the same texts, model and machine: seconds, Hessians, error.
 
-Ours runs as the command line runs it; the others run on PyTorch as it comes, as whoever published them did.
+`ours` runs as the command line does; the published procedures run on PyTorch's own products, as their users' do.
 """
 
 import math
@@ -47,9 +47,9 @@ T = TypeVar("T")
 class Measurement:
     """One run of one procedure.
 
-    `seconds` is for the whole matrix; where only a `share` of the work was run it is scaled up from that, and `error`,
-    the largest over the entries as a share of the largest entry, is unknown (NaN).  `correlation` is that of the
-    entries off the diagonal with the truth's.
+    `seconds` is the time of the whole matrix. If only a `share` of the work was run, it is scaled up, and `error`, the
+    largest error of an entry as a share of the largest entry, is unknown (NaN). `correlation` is that of the entries
+    off the diagonal with the reference's.
     """
 
     procedure: str
@@ -66,8 +66,8 @@ class Measurement:
 class Reach:
     """The seconds that a procedure needs to a true error of `GOAL`.
 
-    `how`: `measured`, `extrapolated` from its measured rate of convergence, `at least` (it did not get there within
-    the budget), or `never` (another quantity).
+    `how`: `measured`, `extrapolated` from the known rate of convergence, `at least` (not reached within the budget), or
+    `never` (it computes another quantity).
     """
 
     procedure: str
@@ -77,7 +77,7 @@ class Reach:
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """What was measured on one text; `first_seconds` is ours with the trace of the model still to be made."""
+    """The measurements of one text; `first_seconds` is the time of `ours` with the model not yet traced."""
 
     text: str
     tokens: int
@@ -87,7 +87,7 @@ class Text:
     reaches: tuple[Reach, ...]
 
     def ratio(self, procedure: str) -> float:
-        """How many times longer than ours a procedure takes: to `GOAL`, or (the article's) as published."""
+        """How many times longer than `ours` a procedure takes: to `GOAL`, or as published (the article's)."""
         ours = self._seconds("ours")
         if procedure.startswith("article"):
             return next(m.seconds for m in self.measurements if m.procedure == procedure) / ours
@@ -110,7 +110,7 @@ class Bench:
 
 
 def measure(config: RunConfig, texts: tuple[str, ...] = TEXTS, budget: float = 60.0, say: Say = print) -> Bench:
-    """Run everything on every text; a single measurement is not begun when it would take over `budget` seconds."""
+    """Run every procedure on every text; a measurement that would take over `budget` seconds is not begun."""
     config = on_embeddings(config)
     explainer = Explainer(config)
     exact = Explainer(_exact(config))
@@ -121,7 +121,7 @@ def measure(config: RunConfig, texts: tuple[str, ...] = TEXTS, budget: float = 6
 
 
 def on_embeddings(config: RunConfig) -> RunConfig:
-    """The setting of the published procedures: a path of embeddings, from pad where no baseline is named."""
+    """The configuration for the published procedures: a path of embeddings, by default from the pad baseline."""
     values = config.to_dict()
     if values["baseline"]["kind"] == "auto":
         values["baseline"]["kind"] = "pad"
@@ -130,7 +130,7 @@ def on_embeddings(config: RunConfig) -> RunConfig:
 
 
 def _exact(config: RunConfig) -> RunConfig:
-    """The same in double precision, far below every tolerance that is measured."""
+    """The configuration of the reference: double precision, and a tolerance far below those that are measured."""
     values = config.to_dict()
     values["model"]["dtype"] = "float64"
     values["attribution"] |= {"tolerance": REFERENCE_TOLERANCE, "max_nodes": 4096}

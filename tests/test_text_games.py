@@ -98,7 +98,9 @@ def test_methods_that_have_no_top_say_so(method):
 
 def test_a_sample_that_does_not_suffice_says_what_to_raise(tmp_path: Path) -> None:
     arguments = ["explain", "not bad, not good, not dull", "--baseline", "deletion", "--evaluations", "40"]
-    shown = CliRunner().invoke(app, [*arguments, "--tolerance", "1e-3", "--no-removal", "-o", str(tmp_path)])
+    shown = CliRunner().invoke(
+        app, [*arguments, "--tolerance", "1e-3", "--no-removal", "-o", str(tmp_path), "--formats", "json"]
+    )
     assert shown.exit_code == 4
     said = " ".join(shown.output.split())
     assert "after 40 texts. Raise --evaluations or --tolerance" in said

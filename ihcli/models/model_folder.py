@@ -78,18 +78,48 @@ def _from_hub(section: ModelSection) -> tuple[Path, str | None]:
             if not any(folder.glob("*.safetensors")):
                 folder = download([*patterns, "pytorch_model*.bin", "adapter_model.bin"])
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError) as error:
+        answered = isinstance(error.__cause__, HfHubHTTPError)
         message = (
             f"{section.name}: is no folder here, and as a hub id it is not in the local cache, and the hub cannot be "
-            "reached (offline). Go online once, give a folder with the model, or use the bundled one."
+            f"reached ({first_line(error.__cause__) if answered else 'offline'}). Go online once, give a folder with "
+            "the model, or use the bundled one."
         )
         raise ModelError(message) from error
-    except (HfHubHTTPError, ValueError, OSError) as error:
-        message = (
-            f"{section.name}: is no folder here, and the hub does not give it ({first_line(error)}). Check the name "
-            "and the revision, or give a folder with the model."
-        )
-        raise ModelError(message) from error
+    except (HfHubHTTPError, ValueError, OSError, _transport_error()) as error:
+        raise ModelError(_refused_by_hub(section, error)) from error
     return folder, folder.name if _COMMIT.fullmatch(folder.name) else None
+
+
+def _refused_by_hub(section: ModelSection, error: Exception) -> str:
+    """What to say of a model that the hub does not give, or not wholly."""
+    from huggingface_hub.errors import GatedRepoError, HfHubHTTPError, RepositoryNotFoundError, RevisionNotFoundError
+
+    start = f"{section.name}: is no folder here, and the hub does not give it"
+    if isinstance(error, GatedRepoError):
+        return (
+            f"{start}: its owner restricts access. Accept the conditions on its page, and give a token of yours "
+            "(`hf auth login`, or HF_TOKEN)."
+        )
+    if isinstance(error, RepositoryNotFoundError):
+        return (
+            f"{start}: it has no model of this name, or only for those with access. Check the name; of a private model "
+            "give a token (`hf auth login`, or HF_TOKEN)."
+        )
+    if isinstance(error, RevisionNotFoundError):
+        return f"{start}: it has no revision {section.revision!r}. Give a branch, tag or commit, or leave it out."
+    if isinstance(error, _transport_error()) and not isinstance(error, HfHubHTTPError):
+        return (
+            f"{start}: the transfer broke off several times ({first_line(error)}). Try again, or download the model by "
+            "other means and give its folder."
+        )
+    return f"{start} ({first_line(error)}). Check the name and the revision, or give a folder with the model."
+
+
+def _transport_error() -> type[Exception]:
+    """What the HTTP library of huggingface_hub raises where a transfer breaks off: it is no OSError."""
+    from huggingface_hub.errors import HfHubHTTPError
+
+    return next((base for base in HfHubHTTPError.__mro__ if base.__name__ == "HTTPError"), HfHubHTTPError)
 
 
 def read_settings(folder: Path, section: ModelSection) -> dict[str, Any]:

@@ -1,7 +1,6 @@
 """`ih explain`: one text to one certified explanation."""
 
 import sys
-from html import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -11,7 +10,7 @@ from ihcli.cli.interruption import stopping
 from ihcli.cli.settings import Settings, configured
 from ihcli.cli.texts import checked, names_a_file, read_text
 from ihcli.errors import ExitCode, UsageError
-from ihcli.file_writing import require_folder_possible, write_atomically
+from ihcli.file_writing import require_folder_possible
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -131,7 +130,7 @@ def _show_labels(
 
 
 def _write_labels(explanations: "Sequence[Explanation]", config: "RunConfig") -> list[Path]:
-    """The files and the report of each label in a folder below that of the text, and a page of links to the reports."""
+    """The files of each label in a folder below that of the text, and one report that switches between the labels."""
     from ihcli.output import write_files
     from ihcli.output.naming import folder_of_text, name_of_id
     from ihcli.output.report import write_report
@@ -139,15 +138,10 @@ def _write_labels(explanations: "Sequence[Explanation]", config: "RunConfig") ->
     first = explanations[0]
     folder = folder_of_text(Path(config.output.directory), first.text, first.text_pair)
     written: list[Path] = []
-    links: list[str] = []
     for one in explanations:
         name = name_of_id(f"{one.target.index}-{one.target.label}")
         written += write_files(one, folder / name, config.output.formats, diagonal=config.output.diagonal)
-        written.append(write_report([one], folder / name / "report.html"))
-        links.append(f'<li><a href="{name}/report.html">{escape(one.target.label)}</a></li>')
-    page = f'<!doctype html><meta charset="utf-8"><title>Labels</title><ul>{"".join(links)}</ul>\n'
-    write_atomically(folder / "labels.html", page.encode("utf-8"), follow_links=False)
-    return [*written, folder / "labels.html"]
+    return [*written, write_report(explanations, folder / "report.html")]
 
 
 def _label_table(explanations: "Sequence[Explanation]", out: "Console") -> None:

@@ -49,8 +49,8 @@ def payload(explanations: Iterable[Explanation]) -> dict[str, Any]:
 
 
 def _by_text(explanations: Iterable[Explanation]) -> list[list[Explanation]]:
-    """Explanations that differ only in their units are levels of one text."""
-    groups: dict[str, dict[str, Explanation]] = {}
+    """Explanations that differ only in their units or their explained label are levels of one text."""
+    groups: dict[str, dict[tuple[int, str], Explanation]] = {}
     for explanation in explanations:
         key = json.dumps(
             [
@@ -58,16 +58,16 @@ def _by_text(explanations: Iterable[Explanation]) -> list[list[Explanation]]:
                 explanation.text_pair,
                 explanation.model.name,
                 explanation.model.weights_sha256,
-                [explanation.target.label, explanation.target.output, explanation.target.against],
+                [explanation.target.output, explanation.target.against],
                 dict(explanation.baseline),
                 explanation.quadrature.formulation,
             ],
             sort_keys=True,
             default=str,
         )
-        level = level_name(explanation)
+        level = explanation.target.index, level_name(explanation)
         while level in groups.get(key, {}):
-            key += "+"  # the same text twice at the same level: two entries of the list
+            key += "+"  # the same text twice at the same level for one label: two entries of the list
         groups.setdefault(key, {})[level] = explanation
     return [list(levels.values()) for levels in groups.values()]
 
@@ -101,6 +101,8 @@ def _level(explanation: Explanation) -> dict[str, Any]:
         ],
         "regression": explanation.prediction.are_values,
         "explained": explanation.target.label,
+        "index": explanation.target.index,
+        "choice": _choice(explanation),
         "target": wording.target(explanation),
         "baseline": wording.baseline(explanation),
         "model": explanation.model.name,
@@ -128,6 +130,16 @@ def _level(explanation: Explanation) -> dict[str, Any]:
         "spread": _spread(explanation, pairs[:_SPREADS]),
         "step": _largest(explanation.ih) / STEPS,
     }
+
+
+def _choice(explanation: Explanation) -> str:
+    """The explained label and its probability or value, among the labels that the page switches between."""
+    label, index = explanation.target.label, explanation.target.index
+    outputs = list(explanation.prediction.probabilities.values())
+    if index >= len(outputs):
+        return label
+    shown = wording.number if explanation.prediction.are_values else wording.percent
+    return f"{label} ({_unbroken(shown(outputs[index]))})"
 
 
 def _unbroken(sentence: str) -> str:

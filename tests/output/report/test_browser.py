@@ -144,6 +144,12 @@ def sentence(**changes: Any) -> Explanation:
     return make_explanation(text=WORDS, ih=matrix(), **changes)
 
 
+def sentence_of_label(label: str, index: int, ih: np.ndarray) -> Explanation:
+    """WORDS explained for another label."""
+    config = {"units": {"kind": "word"}}
+    return make_explanation(text=WORDS, ih=ih, target=Target(label, index, "logit"), config=config)
+
+
 def corpus() -> list[Explanation]:
     """Five texts that differ in label, confidence, strongest pair and certificate."""
     rows = [
@@ -464,6 +470,32 @@ def test_levels_switch(tab: Tab) -> None:
     assert [word.text for word in tab.all(".word")] == parts
     assert tab.text(".line") == WORDS
     assert tab.js("document.activeElement.value") == "token"
+
+
+def test_labels_switch(tab: Tab) -> None:
+    positive = sentence(config={"units": {"kind": "word"}})
+    negative = sentence_of_label("NEGATIVE", 0, -matrix())
+    nasty = sentence_of_label(NASTY, 2, np.eye(5))
+    tab.open(negative, nasty, positive)
+    assert len(tab.all(".page.single")) == 1  # one text
+    choice = Select(tab.one("#target"))
+    assert choice.first_selected_option.text == "POSITIVE (97 %)"  # the predicted one first
+    assert choice.options[0].text == "NEGATIVE (3.4 %)"
+    shades = tab.shades()
+    choice.select_by_value("0")
+    assert tab.shades() == [-shade for shade in shades]
+    assert "logit of NEGATIVE" in tab.text("#explained")
+    choice.select_by_value("2")
+    assert NASTY in tab.text("#explained")
+    assert tab.js("window.hacked") is None
+    tab.emulate(media="print")
+    assert not tab.one("#target").is_displayed()
+    assert tab.one("#explained").is_displayed()
+
+
+def test_one_label_has_no_choice(tab: Tab) -> None:
+    tab.open(sentence())
+    assert not tab.one("#target").is_displayed()
 
 
 def test_two_texts_have_arcs_between_them(tab: Tab) -> None:

@@ -13,6 +13,7 @@ const at = (id) => document.getElementById(id);
 const state = {
   text: 0,
   level: texts[0].levels[0].name,
+  target: null, // the index of the label that was chosen
   pairs: 6,
   pinned: null, // a unit
   hovered: null, // a unit under the pointer or with the focus

@@ -56,6 +56,10 @@ function setUpText() {
     if (event.key === "Escape" && state.pinned !== null) pin(state.pinned);
   });
   at("unpin").addEventListener("click", () => pin(state.pinned));
+  at("target").addEventListener("change", () => {
+    state.target = Number(at("target").value);
+    show(state.text, { keepPlace: true });
+  });
   at("pairs").addEventListener("input", () => {
     state.pairs = Number(at("pairs").value);
     nameSlider();

@@ -3,11 +3,12 @@
 function show(index, { keepPlace = false } = {}) {
   state.text = index;
   state.pinned = state.hovered = state.pointed = null;
-  const levels = texts[index].levels;
+  const levels = ofTarget(texts[index].levels);
   view = open(levels.find((level) => level.name === state.level) ?? levels[0]);
   renderVerdict();
   renderPath();
   renderRemoval();
+  renderTargets(texts[index].levels);
   renderLevels(levels);
   renderSlider();
   renderSentence();
@@ -115,6 +116,25 @@ function renderRemoval() {
   });
   for (const body of [...at("removed").tBodies]) body.remove();
   at("removed").append(element("tbody", {}, row("nothing", whole, level.prediction, level.f[0])), ...groups);
+}
+
+/** The levels of the label that was chosen, else of the predicted one, else of the first. */
+function ofTarget(levels) {
+  const shown =
+    levels.find((level) => level.index === state.target) ??
+    levels.find((level) => level.explained === level.label) ??
+    levels[0];
+  return levels.filter((level) => level.index === shown.index);
+}
+
+/** The labels that this text is explained for. */
+function renderTargets(levels) {
+  const choices = new Map(levels.map(({ index, choice }) => [index, choice]));
+  at("by-target").hidden = choices.size < 2;
+  at("target").replaceChildren(
+    ...[...choices].map(([index, choice]) => element("option", { value: String(index), text: choice })),
+  );
+  at("target").value = String(view.level.index);
 }
 
 function renderLevels(levels) {

@@ -29,11 +29,11 @@ function renderList() {
   const [least, most] = at("filter-confidence").value.split(" ").map(Number);
   const sought = at("search-in").value === "pair" ? strongestPair : (index) => `${first(index).text}\n${first(index).pair ?? ""}`;
   const wanted = (index) => {
-    const { label, explained, confidence, converged, regression } = first(index);
+    const { label, confidence, converged, regression } = first(index);
     return (
       (!query || sought(index).toLocaleLowerCase().includes(query)) &&
       (!at("filter-label").value || label === at("filter-label").value) &&
-      (!at("filter-explained").value || explained === at("filter-explained").value) &&
+      (!at("filter-explained").value || texts[index].levels.some((level) => level.explained === at("filter-explained").value)) &&
       (regression || ((confidence ?? 0) >= least && (most === 1 || (confidence ?? 0) < most))) &&
       (!at("filter-converged").value || converged === (at("filter-converged").value === "yes"))
     );
@@ -80,7 +80,7 @@ function renderSteps() {
 
 function setUpList() {
   const options = (id, key) => {
-    const values = [...new Set(texts.map((_, index) => first(index)[key]))].sort();
+    const values = [...new Set(texts.flatMap(({ levels }) => levels.map((level) => level[key])))].sort();
     at(id).replaceChildren(
       element("option", { value: "", text: "any" }),
       ...values.map((value) => element("option", { value, text: value })),

@@ -84,6 +84,8 @@ class ModelInfo:
         architecture: Name of the model's class.
         weights_sha256: SHA-256 of the weights in hexadecimal.
         dtype: Precision of the computation, `float32` or `float64`.
+        adapter: Method, name and base model of the adapter that was merged in; None without one, and then the document
+            has no such key.
     """
 
     name: str
@@ -91,6 +93,7 @@ class ModelInfo:
     architecture: str
     weights_sha256: str
     dtype: str
+    adapter: str | None = None
 
 
 @with_config(EXACT)
@@ -563,6 +566,8 @@ class Explanation:
             'ihcli.result/2'
         """
         document: dict[str, Any] = {"schema": SCHEMA, **to_plain(self)}
+        if self.model.adapter is None:
+            del document["model"]["adapter"]
         absent = {"path", "ih_spread", "removal", "others"}
         return {key: value for key, value in document.items() if value not in (None, []) or key not in absent}
 

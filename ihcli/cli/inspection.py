@@ -75,6 +75,8 @@ def _show(facts: dict[str, Any], report: "Report") -> None:
     model = facts["model"]
     revision = f" at {model['revision']}" if model["revision"] else ""
     typer.echo(f"{model['name']}{revision}: {model['architecture']}, {model['dtype']} on {facts['device']}")
+    if model["adapter"]:
+        typer.echo(clean_text(f"{model['adapter']}, merged"))
     typer.echo(f"weights SHA-256 {model['weights_sha256']}")
     width = max(len(check.name) for check in report.checks)
     for check in report.checks:

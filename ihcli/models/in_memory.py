@@ -81,9 +81,10 @@ class ModelInMemory:
         info = ModelInfo(
             name=NAME,
             revision=None,
-            architecture=f"{type(working).__name__}{adapter}",
+            architecture=type(working).__name__,
             weights_sha256=digest,
             dtype=section.dtype,
+            adapter=adapter,
         )
         return assemble(working, tokenizer, info, section)
 
@@ -100,7 +101,7 @@ def weights_sha256(model: nn.Module) -> str:
     return digest.hexdigest()
 
 
-def twin(model: nn.Module, dtype: torch.dtype, device: torch.device) -> tuple[nn.Module, str]:
+def twin(model: nn.Module, dtype: torch.dtype, device: torch.device) -> tuple[nn.Module, str | None]:
     """A model of the same weights in evaluation mode, with explicit attention, and what is said of its adapter.
 
     Its parameters share the memory of the model's where type and device are the same.  An adapter of PEFT is merged
@@ -116,7 +117,7 @@ def twin(model: nn.Module, dtype: torch.dtype, device: torch.device) -> tuple[nn
     for buffer in model.buffers():
         own = buffer.detach().clone()
         memo[id(buffer)] = own.to(device, dtype) if own.is_floating_point() else own.to(device)
-    adapter = ""
+    adapter = None
     try:
         made = copy.deepcopy(model, memo)
         if merge is not None:
@@ -146,7 +147,7 @@ def _adapter(model: Any) -> str:
     """What a result says of the adapters of a model of PEFT that are active."""
     active = model.active_adapter if isinstance(model.active_adapter, str) else ", ".join(model.active_adapter)
     kind = next(iter(model.peft_config.values())).peft_type
-    return f" with the {getattr(kind, 'value', kind)} adapter {active}"
+    return f"{getattr(kind, 'value', kind)} adapter {active}"
 
 
 def _explain_attention(model: Any, tokenizer: Any) -> None:

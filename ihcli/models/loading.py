@@ -61,9 +61,10 @@ def load_classifier(config: RunConfig) -> LoadedClassifier:
     info = ModelInfo(
         name=section.name,
         revision=revision,
-        architecture=_architecture(model, section, adapter),
+        architecture=f"{type(model).__name__}{'' if section.template is None else ', prompted'}",
         weights_sha256=checkpoint.sha256() if adapter is None else adapter.sha256(checkpoint),
         dtype=section.dtype,
+        adapter=None if adapter is None else adapter.description,
     )
     notes: tuple[str, ...] = ()
     if section.template is not None:
@@ -73,12 +74,6 @@ def load_classifier(config: RunConfig) -> LoadedClassifier:
         torch.backends.cuda.matmul.allow_tf32 = False
         torch.backends.cudnn.allow_tf32 = False
     return assemble(model, tokenizer, info, section, notes)
-
-
-def _architecture(model: Any, section: ModelSection, adapter: AdapterFolder | None) -> str:
-    """The class of the model, with its adapter and whether it is prompted."""
-    added = "" if adapter is None else f" with the {adapter.kind} adapter {adapter.folder.name} on {adapter.base}"
-    return f"{type(model).__name__}{added}{'' if section.template is None else ', prompted'}"
 
 
 def assemble(

@@ -48,6 +48,11 @@ class AdapterFolder:
         """The method, such as `LORA`."""
         return str(self.settings.get("peft_type") or "PEFT")
 
+    @property
+    def description(self) -> str:
+        """Method, name and base model, as a result names them."""
+        return f"{self.kind} adapter {self.folder.name} on {self.base}"
+
     def locate_base(self, section: ModelSection) -> tuple[Path, ModelSection]:
         """The folder of the base model, and how it is asked for; raises `ModelError`."""
         base = section.model_copy(update={"name": self.base, "revision": self.settings.get("revision") or None})

@@ -125,7 +125,8 @@ def test_an_adapter_is_merged_into_a_copy(saved: Path) -> None:
     before = snapshot(model)
     found = ihcli.Explainer.from_model(model, own, WITHOUT_REMOVAL).explain(TEXT)
     assert snapshot(model) == before
-    assert found.model.architecture.endswith("with the LORA adapter default")
+    assert found.model.adapter == "LORA adapter default"
+    assert found.model.architecture == type(base).__name__
     merged = copy.deepcopy(model).merge_and_unload()
     expected = ihcli.Explainer.from_model(merged, own, WITHOUT_REMOVAL).explain(TEXT)
     assert np.allclose(found.ih, expected.ih, rtol=0, atol=1e-6)

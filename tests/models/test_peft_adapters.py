@@ -19,6 +19,7 @@ from ihcli.config import RunConfig, UnitsSection
 from ihcli.errors import ModelError
 from ihcli.models import LoadedClassifier, load_classifier, peft_adapters
 from ihcli.pipeline import Explainer
+from ihcli.results import Explanation
 
 peft = pytest.importorskip("peft")
 pytestmark = pytest.mark.filterwarnings("ignore:.*is_gradient_checkpointing.*:FutureWarning")  # PEFT's own use
@@ -111,7 +112,7 @@ def test_another_method_that_can_be_merged(tmp_path: Path) -> None:
     adapter = adapt(tmp_path, config=config)
     made = load(adapter)
     assert torch.allclose(logits(made), expected_logits(adapter), atol=1e-5)
-    assert "IA3 adapter adapter on" in made.info.architecture
+    assert made.info.adapter == f"IA3 adapter adapter on {adapter.parent / 'base'}"
 
 
 def test_the_head_of_the_adapter_says_how_many_labels_there_are(tmp_path: Path) -> None:
@@ -147,7 +148,8 @@ def test_result_and_digest_name_base_and_adapter(tmp_path: Path) -> None:
     info = load(adapter).info
     base = str(tmp_path / "base")
     assert info.name == str(adapter)
-    assert info.architecture == f"BertForSequenceClassification with the LORA adapter adapter on {base}"
+    assert info.architecture == "BertForSequenceClassification"
+    assert info.adapter == f"LORA adapter adapter on {base}"
     files = [tmp_path / "base" / "model.safetensors", adapter / "adapter_model.safetensors",
              adapter / "adapter_config.json"]  # fmt: skip
     assert info.weights_sha256 == hashlib.sha256(b"".join(file.read_bytes() for file in files)).hexdigest()
@@ -186,7 +188,17 @@ def test_the_whole_way_to_an_explanation(tmp_path: Path) -> None:
     found = Explainer({"model": {"name": str(adapt(tmp_path))}, "baseline": {"kind": "zero"}}).explain(TEXT)
     allowed = found.certificate.tolerance * abs(found.ih).max()
     assert found.ih.sum() == pytest.approx(found.f_input - found.f_baseline, abs=allowed)
-    assert "LORA adapter" in found.model.architecture
+    assert found.to_dict()["model"]["adapter"] == f"LORA adapter adapter on {tmp_path / 'base'}"
+    assert Explanation.from_dict(found.to_dict()).model == found.model
+    shown = CliRunner().invoke(app, ["inspect", str(tmp_path / "adapter")])
+    assert shown.stdout.splitlines()[1] == f"LORA adapter adapter on {tmp_path / 'base'}, merged"
+
+
+def test_a_model_without_an_adapter_names_none(tmp_path: Path) -> None:
+    found = Explainer({"model": {"name": str(adapt(tmp_path).parent / "base")}, "baseline": {"kind": "zero"}})
+    document = found.explain("not bad").to_dict()
+    assert "adapter" not in document["model"]
+    assert Explanation.from_dict(document).model.adapter is None
 
 
 def test_double_precision(tmp_path: Path) -> None:

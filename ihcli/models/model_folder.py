@@ -78,10 +78,10 @@ def _from_hub(section: ModelSection) -> tuple[Path, str | None]:
             if not any(folder.glob("*.safetensors")):
                 folder = download([*patterns, "pytorch_model*.bin", "adapter_model.bin"])
     except (LocalEntryNotFoundError, OfflineModeIsEnabled, ConnectionError) as error:
-        answered = isinstance(error.__cause__, HfHubHTTPError)
+        reason = first_line(error.__cause__) if isinstance(error.__cause__, HfHubHTTPError) else "offline"
         message = (
             f"{section.name}: is no folder here, and as a hub id it is not in the local cache, and the hub cannot be "
-            f"reached ({first_line(error.__cause__) if answered else 'offline'}). Go online once, give a folder with "
+            f"reached ({reason}). Go online once, give a folder with "
             "the model, or use the bundled one."
         )
         raise ModelError(message) from error

@@ -22,6 +22,8 @@ def test_it_runs_from_top_to_bottom_and_shows_results(executed) -> None:
     assert "text/html" in kinds
     assert "image/png" in kinds
     printed = "".join(output.get("text", "") for output in outputs)
+    bars = "".join(output.text for output in outputs if output.get("name") == "stderr")
+    assert "0/3" in bars or "%|" in bars or "application/vnd.jupyter.widget-view+json" in kinds, "progress=True"
     assert "'this movie was bad'" in printed, "the text without not"
     assert "not · bad" in printed
     assert not [output for output in outputs if output.output_type == "error"]

@@ -1,8 +1,11 @@
 """The fragment of a notebook and the short text, read back as XML and as lines; the fragment in Chromium, if there."""
 
+import os
+import pty
 import re
 import shutil
 import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree as ET
@@ -12,7 +15,9 @@ import pytest
 from explanations import make_explanation
 from removals import SENTENCE, with_removal
 
+from ihcli.output import notebook_progress
 from ihcli.output.notebook import MOST_ARC_UNITS, MOST_MATRIX_UNITS, MOST_SHOWN_UNITS, html, summary
+from ihcli.output.notebook_progress import bar
 from ihcli.palette import DARK, LIGHT
 from ihcli.results import Explanation, Unit
 
@@ -165,6 +170,42 @@ def test_the_summary_is_short_and_names_the_strongest(units: int) -> None:
 def test_the_summary_has_no_effect_on_a_terminal() -> None:
     text = summary(make_explanation(text=NASTY, warnings=(NASTY,)))
     assert not set("\x00\x1b\u202e\ud800\ufffe") & set(text)
+
+
+# --- the bar of progress=True ---
+
+
+def test_the_bar_of_a_terminal_shows_phase_and_steps(monkeypatch: pytest.MonkeyPatch) -> None:
+    master, slave = pty.openpty()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.delenv("NO_COLOR", raising=False)
+    with os.fdopen(slave, "w", encoding="utf-8") as terminal:
+        monkeypatch.setattr(sys, "stderr", terminal)
+        with bar() as report:
+            report("integrating", 3, 10)
+        terminal.flush()
+        shown = os.read(master, 1 << 16).decode("utf-8", "replace")
+    os.close(master)
+    assert "integrating" in shown
+    assert " 3/10" in shown
+
+
+def test_where_no_terminal_is_nothing_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    with bar() as report:
+        report("integrating", 3, 10)
+    assert capsys.readouterr() == ("", "")
+
+
+def test_the_bar_of_a_notebook_without_widgets_is_a_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("rich.console._is_jupyter", lambda: True)
+    monkeypatch.setattr(notebook_progress, "find_spec", lambda _: None)
+    with bar() as report:
+        report("integrating", 3, 10)
+    shown = capsys.readouterr().err
+    assert "integrating:  30%|" in shown
+    assert "3/10" in shown
 
 
 # --- in a browser ---

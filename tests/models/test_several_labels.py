@@ -106,7 +106,7 @@ def test_the_command_writes_a_folder_for_each_label_and_a_table(model: Path, tmp
     files = sorted(tmp_path.glob("*/*/result.json"))
     assert [ihcli.Explanation.load(file).target.label for file in files] == list(NAMES.values())
     assert all(name in ran.stdout for name in NAMES.values())
-    assert len(list(tmp_path.glob("*/labels.html"))) == 1
+    assert len(list(tmp_path.glob("*/report.html"))) == 1
     ran = CliRunner().invoke(app, ["explain", TEXT, "--model", str(model), "--target", "3,good", "--json", "-q"])
     assert [document["target"]["label"] for document in json.loads(ran.stdout)] == ["3", "good"]
     ran = CliRunner().invoke(app, ["explain", TEXT, "--model", str(model), "--target", "all", "--dry-run"])

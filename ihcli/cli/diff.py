@@ -38,7 +38,7 @@ def diff(
     html: Html = None,
     quiet: Quiet = False,
 ) -> None:
-    """Show what differs between two results, folders or stores; exits 0 whatever differs."""
+    """Show what differs between two results, folders or stores; exits 0 whatever differs, 2 if a record is damaged."""
     from ihcli.regression.findings import DIFF, Kind
 
     options = ReportOptions(as_json, None, markdown, html, quiet)
@@ -50,3 +50,7 @@ def diff(
     if messages and len(report.comparisons) == 1:
         raise ResultError(messages[0])
     write_reports(report, options)
+    damaged = sum(any(finding.kind is Kind.DAMAGED for finding in one.findings) for one in report.comparisons)
+    if damaged:
+        message = f"{damaged} of {len(report.comparisons)} texts could not be compared: a record is damaged, as listed."
+        raise ResultError(message)

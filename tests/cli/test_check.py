@@ -82,7 +82,10 @@ def test_diff_shows_the_same_without_a_verdict_and_succeeds(folders: tuple[Path,
     pair = ih("diff", base / "0" / "result.json", base / "1" / "result.json", "--json")
     assert {f["kind"] for f in json.loads(pair.stdout)["entries"][0]["findings"]} == {"text changed"}
     (run / "0" / "result.json").write_text("{")
-    assert ih("diff", base, run).exit_code == 0
+    listed = ih("diff", base, run)
+    assert listed.exit_code == 2
+    assert "damaged file" in listed.stdout
+    assert "1 of 2 texts could not be compared" in listed.stderr
     broken = ih("diff", base / "0" / "result.json", run / "0" / "result.json")
     assert broken.exit_code == 2
     assert "is not JSON" in broken.stderr

@@ -4,73 +4,39 @@ import copy
 import dataclasses
 import functools
 import os
-import platform
 import threading
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
-import numpy as np
 import torch
-import transformers
 
-from ihcli import __version__, mixed_units, text_games
+from ihcli import mixed_units, text_games
+from ihcli.arguments import as_config, reporting, texts_with_pairs
 from ihcli.attribution.estimate import Estimate, Work, estimate
 from ihcli.attribution.evaluation import Engine, Progress
-from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine
+from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine, fastest
 from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
 from ihcli.attribution.reverse import ReverseEngine, differentiable
 from ihcli.attribution.time_limit import TimeLimit
 from ihcli.baseline_choice import marked, with_other
-from ihcli.config import BaselineSection, RunConfig, UnitsSection, load, parse_size
-from ihcli.errors import BaselineError, ConfigError, IhError, InputError, ModelError, TargetError, UsageError
-from ihcli.models import EncodedText, LoadedClassifier, Presence, Report, load_classifier, preflight
-from ihcli.models.deletion import DeletionGame
+from ihcli.config import BaselineSection, RunConfig, UnitsSection, parse_size
+from ihcli.errors import IhError, TargetError, UsageError
+from ihcli.explanation_record import PreparedText, recorded
+from ihcli.models import LoadedClassifier, Report, load_classifier, preflight
 from ihcli.models.in_memory import NAME, ModelInMemory
-from ihcli.models.score import LabelledScore
 from ihcli.models.targets import ALL, find_label, several
 from ihcli.models.units import Place
 from ihcli.models.units import sentences as sentence_spans
-from ihcli.removal_check import COMPARED, check_by_removal, coalitions
-from ihcli.results import Environment, Explanation, PathProfile, Prediction, Surrogate, Target
-from ihcli.runtime.memory import memory_limit
+from ihcli.removal_check import COMPARED, coalitions
+from ihcli.results import Explanation, Target
+from ihcli.several_labels import explain_each
 
-SURROGATE_SHARE = 0.01
-"""A surrogate gap above this share of f(x) - f(x') is worth a warning."""
 TRACES = 64
 """Traced computations kept (one a length of text)."""
 P = ParamSpec("P")
 R = TypeVar("R")
-
-
-@dataclass(frozen=True, slots=True)
-class PreparedText:
-    """One text, ready to integrate."""
-
-    encoded: EncodedText
-    """Its tokens and units."""
-    prediction: Prediction
-    """What the model predicts for it."""
-    target: Target
-    """The explained scalar f."""
-    presence: Presence | None
-    """F of the text; None for the game of deletion, which has no switches."""
-
-    @property
-    def key(self) -> Any:
-        """Equal for texts whose nodes may share forward passes."""
-        presence = self.switched
-        path = presence.paths[0]
-        return presence.score.key, path.delta.shape, path.delta.dtype, path.delta.device
-
-    @property
-    def switched(self) -> Presence:
-        """The presence of a text that has one."""
-        assert self.presence is not None  # noqa: S101  (asked of texts whose baseline has switches)
-        return self.presence
 
 
 def one_at_a_time(method: Callable[Concatenate["Explainer", P], R]) -> Callable[Concatenate["Explainer", P], R]:
@@ -169,7 +135,8 @@ class Explainer:
         """Held while the model is in use; variants share it."""
         self._in_memory = in_memory
         self.classifier: LoadedClassifier = load_classifier(config) if in_memory is None else in_memory.classifier()
-        self._choices: dict[Any, EngineChoice] = {}
+        self.traces: dict[Any, EngineChoice] = {}
+        """The engine of each kind of text, with its traced computation; variants share them."""
         self.deleted: dict[bytes, Any] | None = None
         """Logits of cut texts by their token ids, where a caller wants them kept from one explanation to the next."""
 
@@ -179,7 +146,7 @@ class Explainer:
             return
         current = self._in_memory.classifier()
         if current is not self.classifier:
-            self.classifier, self._choices = current, {}
+            self.classifier, self.traces = current, {}
             self.deleted = None if self.deleted is None else {}
 
     def at_tolerance(self, tolerance: float) -> "Explainer":
@@ -264,6 +231,25 @@ class Explainer:
         presence = None if kind == "deletion" else classifier.presence(encoded, target, baseline)
         return PreparedText(encoded, prediction, target, presence)
 
+    def retarget(self, prepared: PreparedText) -> PreparedText:
+        """The same text with the target of this explainer.
+
+        Args:
+            prepared: A text that another target was chosen for; its baseline has switches.
+
+        Returns:
+            The text with its tokens and prediction, and the F of this target.
+
+        Example:
+            >>> import ihcli
+            >>> explainer = ihcli.Explainer()
+            >>> explainer.retarget(explainer.prepare("not bad")).target.label
+            'POSITIVE'
+        """
+        target = self.classifier.target(self.config.target, prepared.prediction)
+        presence = self.classifier.presence(prepared.encoded, target, _baseline(self.config))
+        return PreparedText(prepared.encoded, prepared.prediction, target, presence)
+
     @overload
     def explain(  # type: ignore[overload-overlap]  # a str is an iterable of str too
         self,
@@ -320,8 +306,8 @@ class Explainer:
             >>> [len(result.units) for result in explainer.explain(["not bad", "not bad at all"])]
             [2, 4]
         """
-        texts, single = _texts(text, text_pair)
-        with _shown(progress) as report:
+        texts, single = texts_with_pairs(text, text_pair)
+        with reporting(progress) as report:
             outcomes = self.explain_together(texts, progress=report, limit=limit)
         for place, outcome in enumerate(outcomes):
             if isinstance(outcome, IhError):
@@ -345,8 +331,10 @@ class Explainer:
     ) -> list[Explanation]:
         """Explain several labels of one text, from one traced computation and one check by removal.
 
-        Logits of all labels are integrated together, in shared batches of one traced function; probabilities and
-        log-odds one after the other.  All of them share the logits of cut texts, which removal needs.
+        Logits of all labels are integrated together, in shared batches of one traced function. Of two labels of which
+        one holds, the second's probability or log-odds is the negative of the first's and takes no further integration;
+        with more labels they are integrated one after the other. All labels share the logits of cut texts, which
+        removal needs.
 
         Args:
             text: The text.
@@ -370,7 +358,7 @@ class Explainer:
             ['NEGATIVE', 'POSITIVE']
         """
         self._renew()
-        _texts(text, text_pair)
+        texts_with_pairs(text, text_pair)
         classifier, config = self.classifier, self.config
         if config.target.against is not None:
             message = "Several labels and a label to compare against exclude each other. Leave `against` out."
@@ -379,70 +367,8 @@ class Explainer:
         if chosen is None:
             chosen = [find_label(str(labels), classifier.labels, "label")]
         limit = limit or self.time_limit(len(chosen))
-        own = [self._of_label(index) for index in chosen]
-        with _shown(progress) as report:
-            if text_games.is_game(config) or config.baseline.others or config.target.output != "logit":
-                return self._labels_apart(text, text_pair, own, report, limit)
-            return self._labels_together(text, text_pair, own, report, limit)
-
-    def _of_label(self, index: int) -> "Explainer":
-        """The same explainer of one label, which keeps the logits of cut texts with the others."""
-        other = copy.copy(self)
-        label: str | int = self.classifier.labels[index]
-        if self.classifier.labels.count(str(label)) > 1 or str(label).isdecimal() or label in {"predicted", ALL}:
-            label = f"index:{index}"
-        other.config = self.config.model_copy(update={"target": self.config.target.model_copy(update={"label": label})})
-        return other
-
-    def _labels_apart(
-        self, text: str, text_pair: str | None, own: Sequence["Explainer"], progress: Progress | None, limit: TimeLimit
-    ) -> list[Explanation]:
-        """Each label integrated by itself; cut texts are shared."""
-        kept: dict[bytes, Any] = {} if self.deleted is None else self.deleted
-        found: list[Explanation] = []
-        for one in own:
-            one.deleted = kept
-            found.append(one.explain(text, text_pair, progress=progress, limit=limit))
-        return found
-
-    def _labels_together(
-        self, text: str, text_pair: str | None, own: Sequence["Explainer"], progress: Progress | None, limit: TimeLimit
-    ) -> list[Explanation]:
-        """The logits of all labels integrated in shared batches of one traced computation."""
-        kept: dict[bytes, Any] = {} if self.deleted is None else self.deleted
-        first = own[0].prepare(text, text_pair, own[0]._opened(text, text_pair, progress, limit))  # noqa: SLF001
-        prepared = [first]
-        for one in own[1:]:
-            target = self.classifier.target(one.config.target, first.prediction)
-            presence = self.classifier.presence(first.encoded, target, _baseline(self.config))
-            prepared.append(PreparedText(first.encoded, first.prediction, target, presence))
-        score = first.switched.score
-        if any(one.switched.score.beta != score.beta for one in prepared):  # smoothed differently
-            return self._labels_apart(text, text_pair, own, progress, limit)
-        tasks = [
-            [
-                dataclasses.replace(
-                    path, parameters=(*path.parameters, _one_hot(one, len(self.classifier.labels), path.delta))
-                )
-                for path in one.switched.paths
-            ]
-            for one in prepared
-        ]
-        weighted = LabelledScore(score)
-        reverse = ReverseEngine(weighted, self.memory)
-        program = choose_engine(weighted, tasks[0][0], self.config.attribution.engine).program
-        engine: Engine = reverse
-        if program is not None:
-            forward = ForwardEngine(program, memory_limit(tasks[0][0].delta.device, self.memory), reverse)
-            engine = forward if self.config.attribution.engine == "forward" or forward.pays(tasks[0][0]) else reverse
-        results = integrate_paths(tasks, engine, self._options(first), progress, limit)
-        found: list[Explanation] = []
-        for one, ready, result in zip(own, prepared, results, strict=True):
-            if isinstance(result, IhError):
-                raise result
-            one.deleted = kept
-            found.append(one._record(ready, result, limit))  # noqa: SLF001
-        return found
+        with reporting(progress) as report:
+            return explain_each(self, text, text_pair, chosen, report, limit)
 
     @one_at_a_time
     @differentiable
@@ -478,7 +404,7 @@ class Explainer:
         shared: dict[Any, list[tuple[int, PreparedText]]] = {}
         for place, (text, text_pair) in enumerate(texts):
             try:
-                prepared = self.prepare(text, text_pair, self._opened(text, text_pair, progress, limit))
+                prepared = self.prepare(text, text_pair, self.opened(text, text_pair, progress, limit))
                 if text_games.is_game(self.config):
                     outcomes[place] = self._by_game(prepared)
                     continue
@@ -490,21 +416,40 @@ class Explainer:
             first = group[0][1]
             tasks = [one.switched.paths for _, one in group]
             try:
-                results = integrate_paths(tasks, self.engine(first), self._options(first), progress, limit)
+                results = integrate_paths(tasks, self.engine(first), self.options(first), progress, limit)
             except IhError as error:
                 if len(group) > 1:
                     raise
                 outcomes[group[0][0]] = error
                 continue
             for (place, prepared), result in zip(group, results, strict=True):
-                outcomes[place] = result if isinstance(result, IhError) else self._record(prepared, result, limit)
+                outcomes[place] = result if isinstance(result, IhError) else self.recorded(prepared, result, limit)
         found = [outcomes[place] for place in range(len(texts))]
         return self._with_others(texts, found) if self.config.baseline.others else found
 
-    def _opened(
+    def opened(
         self, text: str, text_pair: str | None, progress: Progress | None, limit: TimeLimit
     ) -> Sequence[Place] | None:
-        """The sentences of a long text whose words are units of their own; None for other texts and settings."""
+        """Choose the sentences of a long text whose words become units of their own (`--units auto`).
+
+        Args:
+            text: The text.
+            text_pair: A second text, for models that read two.
+            progress: Called as (phase, nodes done, nodes of the phase).
+            limit: The time that the matrix of sentences is taken within.
+
+        Returns:
+            Places (side, start, end) of sentences; None for shorter texts and for other settings of units.
+
+        Raises:
+            IhError: The text cannot be explained.
+
+        Example:
+            >>> import ihcli
+            >>> explainer = ihcli.Explainer({"units": {"kind": "auto"}})
+            >>> explainer.opened("not bad", None, None, explainer.time_limit()) is None  # few words
+            True
+        """
         settings = self.config
         if settings.units.kind != "auto":
             return None
@@ -541,27 +486,23 @@ class Explainer:
         game = text_games.game_of(
             self.classifier, prepared.encoded, prepared.target, kind, prepared.presence, self.deleted
         )
-        return self._record(prepared, text_games.explain(game, len(prepared.encoded.units), self.config))
+        return self.recorded(prepared, text_games.explain(game, len(prepared.encoded.units), self.config))
 
-    def _removal(self, explanation: Explanation, prepared: PreparedText) -> Explanation:
-        """The explanation with its check by removal."""
-        try:
-            kept = {} if self.deleted is None else self.deleted
-            game = DeletionGame(self.classifier, prepared.encoded, prepared.target, kept)
-            removal = check_by_removal(explanation, game)
-        except (BaselineError, InputError, ModelError) as error:
-            warning = f"The check by removal was not possible: {error}"
-            return dataclasses.replace(explanation, warnings=(*explanation.warnings, warning))
-        contradicted = [pair for pair in removal.pairs if not pair.agrees]
-        units = explanation.units
-        warnings = [
-            f"Removing words contradicts the sign of {units[pair.i].text} · {units[pair.j].text} "
-            f"({pair.interaction:+.3g} by the matrix, {pair.effect:+.3g} by removal)."
-            for pair in contradicted
-        ]
-        return dataclasses.replace(explanation, removal=removal, warnings=(*explanation.warnings, *warnings))
+    def options(self, prepared: PreparedText) -> Options:
+        """The settings of the integral of a text.
 
-    def _options(self, prepared: PreparedText) -> Options:
+        Args:
+            prepared: The text.
+
+        Returns:
+            Tolerance, definition, largest number of nodes, rows, seed, and where the plan of nodes begins.
+
+        Example:
+            >>> import ihcli
+            >>> explainer = ihcli.Explainer()
+            >>> explainer.options(explainer.prepare("not bad")).tolerance
+            0.01
+        """
         settings = self.config.attribution
         return Options(
             settings.tolerance, settings.formulation, settings.max_nodes, settings.top, settings.seed,
@@ -696,117 +637,47 @@ class Explainer:
             >>> explainer.engine(explainer.prepare("not bad")).name
             'forward'
         """
-        path = prepared.switched.paths[0]
-        reverse = ReverseEngine(prepared.switched.score, self.memory)
-        program = self._choice(prepared).program
-        if program is None:
-            return reverse
-        forward = ForwardEngine(program, memory_limit(path.delta.device, self.memory), reverse)
-        return forward if self.config.attribution.engine == "forward" or forward.pays(path) else reverse
+        presence, wanted = prepared.switched, self.config.attribution.engine
+        return fastest(presence.score, presence.paths[0], self._choice(prepared), wanted, self.memory)
 
     def _choice(self, prepared: PreparedText) -> EngineChoice:
         """The engine for texts of this key, traced once."""
-        if prepared.key not in self._choices:
-            if len(self._choices) >= TRACES:
-                self._choices.pop(next(iter(self._choices)))
+        if prepared.key not in self.traces:
+            if len(self.traces) >= TRACES:
+                self.traces.pop(next(iter(self.traces)))
             wanted = self.config.attribution.engine
             path = prepared.switched.paths[0]
-            self._choices[prepared.key] = choose_engine(prepared.switched.score, path, wanted)
-        return self._choices[prepared.key]
+            self.traces[prepared.key] = choose_engine(prepared.switched.score, path, wanted)
+        return self.traces[prepared.key]
 
-    def _record(
+    def recorded(
         self,
         prepared: PreparedText,
         result: Interactions | text_games.GameExplanation,
         limit: TimeLimit | None = None,
     ) -> Explanation:
-        """The record of one explanation, and its check by removal where there is time for it."""
-        encoded, presence = prepared.encoded, prepared.presence
-        surrogate = None if presence is None else presence.surrogate
-        certificate = dataclasses.replace(
-            result.certificate,
-            surrogate=surrogate,
-            surrogate_gap=None if surrogate is None else abs(surrogate.difference_change),
-        )
-        integral = result if isinstance(result, Interactions) else None
-        explanation = Explanation(
-            text=encoded.text,
-            text_pair=encoded.text_pair,
-            model=self.classifier.info,
-            prediction=prepared.prediction,
-            target=prepared.target,
-            baseline={"kind": "deletion"} if presence is None else presence.description,
-            units=encoded.units,
-            f_input=result.f_input,
-            f_baseline=result.f_baseline,
-            ig=result.ig,
-            ih=result.ih,
-            certificate=certificate,
-            quadrature=result.quadrature,
-            environment=environment(self.classifier.device),
-            path=None if integral is None else integral.path,
-            config=self.config.to_dict(),
-            ih_spread=None if integral is None else integral.ih_spread,
-            method=self.config.attribution.method,
-        )
-        found = _warnings(explanation, surrogate, truncated=encoded.truncated)
-        if integral is not None and integral.stopped:
-            found.insert(0, _stopped(explanation))
-        if self.config.units.kind == "auto" and (note := mixed_units.closed_note(explanation)) is not None:
-            found.append(note)
-        in_time = limit is None or limit.left > 0
-        if self.config.attribution.removal and not in_time:
-            found.append("The check by removal was left out: the time was over.")
-        warnings = (*self.classifier.notes, *encoded.notes, *found)
-        explanation = dataclasses.replace(explanation, warnings=warnings)
-        return self._removal(explanation, prepared) if self.config.attribution.removal and in_time else explanation
+        """The explanation of a text from what was computed for it, checked by removal where there is time left.
 
+        Args:
+            prepared: The text.
+            result: Attributions and matrix, by the integral or by a game.
+            limit: The time that the check is left out after.
 
-def _warnings(explanation: Explanation, surrogate: Surrogate | None, *, truncated: bool) -> list[str]:
-    warnings: list[str] = []
-    difference = abs(explanation.f_input - explanation.f_baseline)
-    if truncated:
-        warnings.append("The text was cut to what the model reads; the prediction and the matrix are of that part.")
-    if surrogate is not None:
-        if abs(surrogate.difference_change) > SURROGATE_SHARE * difference:
-            warnings.append(
-                f"Smoothing the kinks ({', '.join(surrogate.kinks)}) changed f(x) - f(x') by "
-                f"{surrogate.difference_change:.3g} of {difference:.3g}: the matrix explains the smoothed model."
-            )
-        if surrogate.label_changed:
-            warnings.append("Smoothing the kinks changed the predicted label: the matrix explains the smoothed model.")
-    if not explanation.converged:
-        warnings.append("The tolerance was not met: entries may be off by more than it allows.")
-        if explanation.path is not None and _turns_at_baseline(explanation.path):
-            warnings.append(
-                "f turns sharply right at the baseline, as where a normalisation meets a zero vector (an embedding of "
-                "pad is often one). Another baseline, such as mask, makes the path smoother."
-            )
-    return warnings
+        Returns:
+            The record, with its warnings.
 
-
-def _stopped(explanation: Explanation) -> str:
-    """What to say of a matrix whose integration was ended early."""
-    error, largest = explanation.certificate.quadrature_error, float(np.nanmax(np.abs(explanation.ih)))
-    rows = (
-        " Only some rows were computed, and pairs of others may be stronger." if np.isnan(explanation.ih).any() else ""
-    )
-    return (
-        f"Ended early, after {explanation.quadrature.nodes} Hessians: entries may be off by about {error:.3g}, "
-        f"{error / largest:.2g} of the largest.{rows}"
-    )
-
-
-def _turns_at_baseline(path: PathProfile) -> bool:
-    """Whether more than a quarter of what f does along the path happens in its first hundredth."""
-    near = np.abs(path.f - path.f[np.argmin(path.t)])[path.t <= 0.01]  # noqa: PLR2004
-    return bool(near.max() > np.ptp(path.f) / 4)
-
-
-def environment(device: torch.device) -> Environment:
-    """Versions and device of this process."""
-    name = torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-    return Environment(__version__, torch.__version__, transformers.__version__, platform.python_version(), name)
+        Example:
+            >>> import ihcli
+            >>> explainer = ihcli.Explainer()
+            >>> ready = explainer.prepare("not bad")
+            >>> tasks, settings = [ready.switched.paths], explainer.options(ready)
+            >>> from ihcli.attribution.integrated import integrate_paths
+            >>> (result,) = integrate_paths(tasks, explainer.engine(ready), settings)
+            >>> explainer.recorded(ready, result).converged
+            True
+        """
+        deleted = {} if self.deleted is None else self.deleted
+        return recorded(prepared, result, self.config, self.classifier, deleted, limit)
 
 
 def _baseline(config: RunConfig) -> BaselineSection:
@@ -826,85 +697,6 @@ def _baseline(config: RunConfig) -> BaselineSection:
         )
         raise UsageError(message)
     return baseline
-
-
-def as_config(config: RunConfig | Mapping[str, Any] | str | os.PathLike[str] | None) -> RunConfig:
-    """A configuration from a record, nested values, a file's path, or nothing; raises `ConfigError`."""
-    if isinstance(config, RunConfig):
-        return config
-    if config is None or isinstance(config, Mapping):
-        return RunConfig.of(config)
-    if not isinstance(config, str | os.PathLike):
-        message = (  # type: ignore[unreachable]
-            f"config is a {type(config).__name__}; it must be a RunConfig, nested values such as "
-            '{"target": {"label": "POSITIVE"}}, the path of a YAML file, or None.'
-        )
-        raise ConfigError(message)
-    return load(config, environ={}).config
-
-
-def _one_hot(prepared: PreparedText, labels: int, like: torch.Tensor) -> torch.Tensor:
-    """1 for the label of the target, else 0, (C,)."""
-    weights = like.new_zeros(labels)
-    weights[prepared.target.index] = 1.0
-    return weights
-
-
-def _texts(
-    text: str | Iterable[str | tuple[str, str]], text_pair: str | Iterable[str | None] | None
-) -> tuple[list[tuple[str, str | None]], bool]:
-    """The texts with their pairs, and whether one was given alone; raises `UsageError` for other types."""
-    if isinstance(text, str):
-        if text_pair is not None and not isinstance(text_pair, str):
-            message = f"text_pair is a {type(text_pair).__name__}; beside one text it must be one text (str) or None."
-            raise UsageError(message)
-        return [(text, text_pair)], True
-    if isinstance(text, bytes | bytearray | Mapping) or not isinstance(text, Iterable):
-        message = f"text is a {type(text).__name__}; it must be a text (str), or several in a list."
-        raise UsageError(message)
-    given = list(text)
-    if text_pair is None:
-        return [_of_several(one, place) for place, one in enumerate(given)], False
-    pairs = None if isinstance(text_pair, str | bytes | Mapping) or not isinstance(text_pair, Iterable) else (
-        list(text_pair)
-    )  # fmt: skip
-    if pairs is None or len(pairs) != len(given):
-        seen = type(text_pair).__name__ if pairs is None else f"list of {len(pairs)}"
-        message = f"text_pair is a {seen} beside {len(given)} texts; it must be a list with one text for each, or None."
-        raise UsageError(message)
-    found = []
-    for place, (one, pair) in enumerate(zip(given, pairs, strict=True)):
-        words, own = _of_several(one, place)
-        if own is not None or not (pair is None or isinstance(pair, str)):
-            message = f"text_pair {place} is a {type(pair).__name__}; it must be a text (str), given once."
-            raise UsageError(message)
-        found.append((words, pair))
-    return found, False
-
-
-def _of_several(one: Any, place: int) -> tuple[str, str | None]:
-    """One of several texts, alone or with its pair; raises `UsageError` for another type."""
-    if isinstance(one, str):
-        return one, None
-    if isinstance(one, tuple | list) and len(one) == 2 and all(isinstance(side, str) for side in one):  # noqa: PLR2004
-        return one[0], one[1]
-    message = f"text {place} is a {type(one).__name__}; it must be a text (str), or a tuple of a text and its pair."
-    raise UsageError(message)
-
-
-@contextmanager
-def _shown(progress: bool | Progress | None) -> Iterator[Progress | None]:
-    """What reports progress: a bar of the terminal or the notebook where True is given."""
-    if progress is True:
-        from ihcli.output.notebook_progress import bar
-
-        with bar() as shown:
-            yield shown
-        return
-    if not (progress is None or progress is False or isinstance(progress, Callable)):  # type: ignore[arg-type]
-        message = f"progress is {progress!r:.40}; it must be True, False, None or a function of three arguments."
-        raise UsageError(message)
-    yield progress or None
 
 
 @lru_cache(maxsize=1)
@@ -972,5 +764,5 @@ def explain(
         >>> [one.prediction.label for one in ihcli.explain(["a fine film", "a dull film"])]
         ['POSITIVE', 'NEGATIVE']
     """
-    _texts(text, text_pair)  # before a model is loaded
+    texts_with_pairs(text, text_pair)  # before a model is loaded
     return _explainer(as_config(config)).explain(text, text_pair, progress=progress)

@@ -12,6 +12,7 @@ from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine, to_array
 from ihcli.curvature import Program, Untraceable, trace
 from ihcli.runtime.malloc import release_free_memory
+from ihcli.runtime.memory import memory_limit
 
 MOST_SWEEPS = 2
 """A row of reverse over reverse costs 2 to 3 times one whose tangent is carried once."""
@@ -92,3 +93,17 @@ def choose_engine(f: ScalarField, path: Path, wanted: Literal["auto", "forward",
     kinds = len(program.operations)
     return EngineChoice("forward", f"{sum(program.operations.values())} operations of {kinds} kinds, all with rules",
                         program)  # fmt: skip
+
+
+def fastest(
+    f: ScalarField, path: Path, choice: EngineChoice, wanted: Literal["auto", "forward", "reverse"], memory: int | None
+) -> ForwardEngine | ReverseEngine:
+    """The engine of a choice that is faster on paths like this one within `memory` bytes; `forward` is kept if wanted.
+
+    Without a limit (None) the engine chooses its own.
+    """
+    reverse = ReverseEngine(f, memory)
+    if choice.program is None:
+        return reverse
+    forward = ForwardEngine(choice.program, memory_limit(path.delta.device, memory), reverse)
+    return forward if wanted == "forward" or forward.pays(path) else reverse

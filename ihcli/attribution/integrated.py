@@ -81,11 +81,17 @@ class Options:
     """The settings of one or several integrations."""
 
     tolerance: float = 0.01
+    """Largest error of an entry as a share of the largest entry."""
     formulation: str = "paper"
+    """Name of the definition of the matrix, in `FORMULATIONS`."""
     max_nodes: int = 512
+    """Largest number of Hessians of one path."""
     top: int | None = None
+    """Number of rows, those of the strongest units; None for all."""
     seed: int = 0
+    """Of the signs of the probe vectors that verify the matrix."""
     plan: SamplingPlan = ANY_FUNCTION
+    """How many nodes to begin with, and where."""
 
     def require_valid(self, dtype: torch.dtype) -> None:
         """Raise `UsageError` for an option outside what is allowed."""

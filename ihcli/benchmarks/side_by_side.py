@@ -20,7 +20,8 @@ from ihcli.attribution.path import Path
 from ihcli.benchmarks import published
 from ihcli.benchmarks.published import Outcome
 from ihcli.config import RunConfig
-from ihcli.pipeline import Explainer, environment
+from ihcli.explanation_record import environment
+from ihcli.pipeline import Explainer
 from ihcli.results import Environment, Explanation
 from ihcli.runtime.onednn import fast_products
 

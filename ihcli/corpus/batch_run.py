@@ -224,6 +224,6 @@ def _rows_of_shard(rows: int | None, shard: tuple[int, int] | None) -> int | Non
 
 
 def _environment(explainer: "Explainer") -> Environment:
-    from ihcli.pipeline import environment
+    from ihcli.explanation_record import environment
 
     return environment(explainer.classifier.device)

@@ -185,5 +185,5 @@ def randomised(explainer: Explainer, seed: int = 0) -> Explainer:
                 parameter.copy_(parameter.mean() + drawn * parameter.std())
     adapter = replace(explainer.classifier.adapter, model=model)
     other.classifier = replace(explainer.classifier, model=model, adapter=adapter)
-    other._choices = {}  # noqa: SLF001 - traces contain the weights
+    other.traces = {}  # they contain the weights
     return other

@@ -25,7 +25,7 @@ def test_an_explanation_makes_its_tensors_where_the_model_is(explainer: Explaine
     section = explainer.config.baseline.model_copy(update={"kind": baseline})
     own = explainer.variant(attribution={"engine": engine}, baseline=section)
     expected = own.explain(TEXT)
-    own._choices = {}  # tracing makes tensors too
+    own.traces = {}  # tracing makes tensors too
     with torch.device("meta"):
         found = own.explain(TEXT)
     np.testing.assert_allclose(found.ih, expected.ih, atol=1e-5 * np.abs(expected.ih).max())

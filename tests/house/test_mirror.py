@@ -6,6 +6,9 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 COVERED_BY = {
+    "arguments.py": "models/test_in_memory.py",
+    "explanation_record.py": "cli/test_explain.py",
+    "several_labels.py": "models/test_several_labels.py",
     "attribution/cost.py": "attribution/test_estimate.py",  # a few numbers, in the arithmetic of the estimate
     "cli/diff.py": "cli/test_check.py",
     "cli/report.py": "output/report/test_page.py",

@@ -1,7 +1,9 @@
 """Several labels of one text at once: each as alone, and names that cannot be confused."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -9,6 +11,7 @@ from architectures import save
 from typer.testing import CliRunner
 
 import ihcli
+from ihcli import several_labels
 from ihcli.cli.app import app
 from ihcli.errors import TargetError
 from ihcli.models.deletion import DeletionGame
@@ -49,6 +52,59 @@ def test_probabilities_of_all_labels_have_matrices_that_cancel(model: Path) -> N
     assert largest > 0
 
 
+@pytest.fixture(scope="module")
+def of_two(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    names = {0: "no", 1: "yes"}
+    ids = {name: index for index, name in names.items()}
+    return save(tmp_path_factory.mktemp("two"), "DistilBERT", num_labels=2, id2label=names, label2id=ids)
+
+
+@pytest.mark.parametrize("output", ["probability", "log-odds"])
+def test_the_second_of_two_labels_is_the_negative_and_takes_no_derivatives(
+    of_two: Path, output: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = {"model": {"name": str(of_two), "smoothing": 5.0}, "target": {"output": output}}
+    alone = [ihcli.explain(TEXT, {**config, "target": {"output": output, "label": label}}) for label in ("yes", "no")]
+    calls: list[int] = []
+    original = several_labels.integrate_paths
+
+    def counted(tasks: Sequence[Any], *arguments: Any) -> Any:
+        calls.append(len(tasks))
+        return original(tasks, *arguments)
+
+    monkeypatch.setattr(several_labels, "integrate_paths", counted)
+    found = ihcli.Explainer(config).explain_labels(TEXT, labels="yes,no")
+    assert calls == [1]
+    assert np.array_equal(found[0].ih, -found[1].ih)
+    for one, other in zip(found, alone, strict=True):
+        scale = np.abs(other.ih).max()
+        assert (one.target, one.config) == (other.target, other.config)
+        assert np.allclose(one.ih, other.ih, rtol=0, atol=1e-4 * scale)
+        assert np.allclose(one.ig, other.ig, rtol=0, atol=1e-4 * scale)
+        assert one.f_input == pytest.approx(other.f_input, abs=1e-5)
+        assert one.f_baseline == pytest.approx(other.f_baseline, abs=1e-5)
+        assert one.path is not None
+        assert one.path.f[np.argmax(one.path.t)] == pytest.approx(one.f_input, abs=1e-5)
+        assert one.certificate.surrogate is not None
+        assert other.certificate.surrogate is not None
+        assert one.certificate.surrogate.difference_change == pytest.approx(
+            other.certificate.surrogate.difference_change, abs=1e-5
+        )
+        assert one.removal is not None
+        assert other.removal is not None
+        for mine, theirs in zip(one.removal.pairs, other.removal.pairs, strict=True):
+            assert mine.effect == pytest.approx(theirs.effect, abs=1e-5)
+
+
+def test_plain_logits_of_two_labels_are_no_negatives(of_two: Path) -> None:
+    found = ihcli.Explainer({"model": {"name": str(of_two)}}).explain_labels(TEXT)
+    largest = np.abs(found[0].ih).max()
+    assert np.abs(found[0].ih + found[1].ih).max() > 0.05 * largest
+    for one in found:
+        alone = ihcli.explain(TEXT, one.config)
+        assert np.allclose(one.ih, alone.ih, rtol=0, atol=1e-4 * np.abs(alone.ih).max())
+
+
 def test_cut_texts_are_evaluated_once_for_all_labels(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     counts: list[int] = []
     original = DeletionGame.__call__
@@ -66,6 +122,18 @@ def test_cut_texts_are_evaluated_once_for_all_labels(model: Path, monkeypatch: p
     counts.clear()
     explainer.explain_labels(TEXT)
     assert sum(counts) == alone > 0
+
+
+def test_the_labels_of_a_text_are_traced_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    calls: list[int] = []
+    original = several_labels.choose_engine
+    monkeypatch.setattr(several_labels, "choose_engine", lambda *given: calls.append(1) or original(*given))
+    explainer = ihcli.Explainer({"model": {"name": str(model)}, "attribution": {"removal": False}})
+    first, second = explainer.explain_labels(TEXT), explainer.explain_labels("bad movie was not this")
+    assert calls == [1]
+    for one in (*first, *second):
+        alone = ihcli.explain(one.text, one.config)
+        assert np.allclose(one.ih, alone.ih, rtol=0, atol=1e-4 * np.abs(alone.ih).max())
 
 
 def test_a_name_with_a_comma_is_one_label() -> None:

@@ -217,7 +217,9 @@ class RuntimeSection(_Section):
         "auto",
         description="working memory of a process beside the model, as 4GB; auto: half of what is free, at most 2.5GB",
     )
-    threads: int | None = Field(None, ge=1, le=MOST_THREADS, description="CPU threads; all by default")
+    threads: int | None = Field(
+        None, ge=1, le=MOST_THREADS, description="CPU threads; by default all, or as many as cores are free"
+    )
 
 
 class OutputSection(_Section):

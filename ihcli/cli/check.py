@@ -12,6 +12,7 @@ import typer
 
 from ihcli.cli.settings import FLAGS, Settings, configured
 from ihcli.errors import UsageError
+from ihcli.runtime.threads import core_use, take_free_cores
 
 if TYPE_CHECKING:
     from rich.console import Console
@@ -188,10 +189,12 @@ def _explained_again(
     from ihcli.regression.recorded import read_recorded
     from ihcli.regression.reexplain import as_recorded, explain_again
 
+    started = core_use()
     old = read_recorded(baseline, "baseline", store_rows)
     from ihcli.pipeline import Explainer  # takes seconds to load: not before there is something to explain
     from ihcli.runtime.onednn import fast_products
 
+    take_free_cores(started, loaded.config.runtime.threads)
     total = sum(record.explanation is not None for record in old)
     names: list[str] = []
     with progress(consoles(quiet=quiet)) as step, fast_products():

@@ -9,6 +9,7 @@ import typer
 
 from ihcli.cli.settings import Settings, configured
 from ihcli.cli.texts import checked, read_text
+from ihcli.runtime.threads import core_use, take_free_cores
 from ihcli.text_safety import clean_text
 
 if TYPE_CHECKING:
@@ -46,6 +47,7 @@ def compare(
     settings: Settings,
 ) -> None:
     """Explain one text by several methods, and say how far they agree with each other and with removing words."""
+    started = core_use()
     words = read_text(text, file)
     pair = None if text_pair is None else checked(text_pair, "--text-pair")
     config = settings.load().config
@@ -60,6 +62,7 @@ def compare(
     from ihcli.sources import COMPARED, sources_of
     from ihcli.sources import compare as compared
 
+    take_free_cores(started, config.runtime.threads)
     chosen = sources_of(COMPARED if sources is None else sources.split(","))
     to = consoles()
     with warnings_shown(to):

@@ -11,6 +11,7 @@ import typer
 from ihcli.cli.settings import Settings, configured
 from ihcli.errors import ExitCode, InputError, UsageError
 from ihcli.file_writing import require_file_possible
+from ihcli.runtime.threads import core_use, take_free_cores
 from ihcli.text_safety import clean_text
 
 if TYPE_CHECKING:
@@ -54,6 +55,7 @@ def evaluate(
 
     Each metric is a mean over texts with a 95 % interval; definitions stand in ihcli/evaluation/README.md.
     """
+    started = core_use()
     config = settings.load().config
     _require_possible(figure, csv)
 
@@ -69,6 +71,7 @@ def evaluate(
     from ihcli.pipeline import Explainer
     from ihcli.sources import sources_of
 
+    take_free_cores(started, config.runtime.threads)
     measured = Measured()
     if source != "-" and not Path(source).exists():
         message = f"{source}: no such file or folder. Give a run or results of ih, or a file of texts."

@@ -11,6 +11,7 @@ from ihcli.cli.settings import Settings, configured
 from ihcli.cli.texts import checked, names_a_file, read_text
 from ihcli.errors import ExitCode, UsageError
 from ihcli.file_writing import require_folder_possible
+from ihcli.runtime.threads import core_use, take_free_cores
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -27,7 +28,7 @@ _LOOSE = 0.05
 
 
 @configured()
-def explain(  # noqa: C901, PLR0912  (a branch for each way to be asked and to answer)
+def explain(  # noqa: C901, PLR0912, PLR0915  (a branch for each way to be asked and to answer)
     text: Annotated[str | None, typer.Argument(help="the text; - reads standard input", metavar="TEXT|-")] = None,
     file: Annotated[Path | None, typer.Option("--file", help="file that holds one text", metavar="FILE")] = None,
     text_pair: Annotated[
@@ -44,6 +45,7 @@ def explain(  # noqa: C901, PLR0912  (a branch for each way to be asked and to a
     Shows the prediction, the attributions, the interaction matrix and its certificate, and writes the files of the
     result to a folder named after the text.
     """
+    started = core_use()
     if as_json and dry_run:
         message = "--json and --dry-run exclude each other. Give one of them."
         raise UsageError(message)
@@ -62,6 +64,7 @@ def explain(  # noqa: C901, PLR0912  (a branch for each way to be asked and to a
     from ihcli.runtime.onednn import fast_products
 
     to = console.consoles(quiet=quiet)
+    take_free_cores(started, config.runtime.threads)
     with console.warnings_shown(to), console.progress(to) as progress, fast_products():
         explainer = Explainer(config)
         labels = several(config.target.label, explainer.classifier.labels)

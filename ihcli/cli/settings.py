@@ -137,7 +137,7 @@ FLAGS = {
         "working memory of a process beside the model, as 4GB (default: half of what is free, at most 2.5GB)",
         "SIZE",
     ),
-    "threads": Flag("runtime.threads", int, ("--threads",), "CPU threads in all (default: all)", "N"),
+    "threads": Flag("runtime.threads", int, ("--threads",), "CPU threads in all (default: free cores)", "N"),
     "out": Flag("output.directory", str, ("--out", "-o"), "folder that gets one folder a text (ih-results)", "DIR"),
     "formats": Flag("output.formats", str, ("--formats",), "files to write, from json,csv,png,svg,pdf", "LIST"),
     "diagonal": Flag("output.diagonal", bool, ("--diagonal/--no-diagonal",), "whether the heatmap shows the diagonal"),

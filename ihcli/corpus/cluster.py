@@ -13,10 +13,11 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, Any
 
 from ihcli.corpus.local_engine import GroupExplainer, OutcomeGroups, explain_group, worker_died
-from ihcli.corpus.processes import MOST_DEATHS, WORKER_BYTES, LoadExplainer, available_cores, load_explainer
+from ihcli.corpus.processes import MOST_DEATHS, WORKER_BYTES, LoadExplainer, load_explainer
 from ihcli.corpus.records import RowOutcome
 from ihcli.corpus.row_keys import KeyedRow
 from ihcli.errors import DeviceError, IhError, UsageError
+from ihcli.runtime.threads import available_cores
 
 if TYPE_CHECKING:
     from ihcli.config import RunConfig

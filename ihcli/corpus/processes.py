@@ -18,6 +18,7 @@ from ihcli.corpus.local_engine import GroupExplainer, LocalEngine, OutcomeGroups
 from ihcli.corpus.records import RowOutcome
 from ihcli.corpus.row_keys import KeyedRow
 from ihcli.errors import DeviceError, IhError, ModelError, UsageError
+from ihcli.runtime.threads import available_cores
 
 if TYPE_CHECKING:
     from ihcli.config import RunConfig
@@ -58,11 +59,6 @@ def plan_workers(explainer: "Explainer", workers: int | None) -> WorkerPlan:
         message = f"--workers {workers}: this machine has {available_cores()} cores. Use at most {most} workers."
         raise UsageError(message)
     return WorkerPlan(workers, max(1, cores // workers))
-
-
-def available_cores() -> int:
-    """The number of cores that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def keep_few_kernels() -> None:

@@ -22,13 +22,13 @@ from ihcli.corpus.processes import (
     MOST_WORKERS_PER_CORE,
     WORKER_BYTES,
     ProcessEngine,
-    available_cores,
     plan_workers,
 )
 from ihcli.errors import DeviceError, ModelError, UsageError
 from ihcli.results import Explanation
 from ihcli.runtime import memory
 from ihcli.runtime import onednn as products
+from ihcli.runtime.threads import available_cores
 
 
 class Fragile(StandIn):

@@ -155,6 +155,8 @@ def _with_hint(message: str, given: Sequence[str], *, takes_text: bool) -> str:
         if text is not None and (" " in text or not text[1:2].isalpha()):
             return f"{message}. To give a text that begins with a hyphen, write -- before it: -- {text!r}"
     if message.startswith("Got unexpected extra argument") and takes_text:
+        if sum(" " in one for one in given if not one.startswith("-")) > 1:
+            return f"{message}. This command explains one text; for several, write one a line to a file: ih batch FILE."
         return f"{message}. Put the text in quotes, so that it is one argument."
     chosen = re.fullmatch(r"'(.*)' is not one of ('.*')\.?", message, re.DOTALL)
     if chosen is not None:

@@ -11,7 +11,8 @@ LOOKS = {
     "article": ("the article's code, 50 steps", "#7a7a7a", "X"),
     "paper": ("the paper's grid, plain mean", "#c8562b", "s"),
     "product-grid": ("Gauss–Legendre product grid", "#8a5aa8", "^"),
-    "ours": ("ih", "#1f6fb2", "o"),
+    "ours": ("ih, embeddings", "#1f6fb2", "o"),
+    "value-zeroing": ("ih, value zeroing (a matrix of its own)", "#2e8b57", "D"),
 }
 """Label, colour, marker."""
 

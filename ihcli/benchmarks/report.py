@@ -25,7 +25,8 @@ from ihcli.runtime.onednn import fast_products
 _WIDTH = 140
 """Columns where the output is no terminal, so that its width is unknown."""
 NAMES = {
-    "ours": "ih",
+    "ours": "ih, on the same path",
+    "value-zeroing": "ih, value zeroing",
     "article": "the article, as published",
     "article-double": "the article, double integral",
     "paper": "the paper's grid, plain mean",
@@ -114,7 +115,7 @@ def _table(text: Text) -> Table:
     shown: set[str] = set()
     for m in text.measurements:
         reach = None if m.procedure in shown else next((r for r in text.reaches if r.procedure == m.procedure), None)
-        ratio = "" if m.procedure in shown or m.procedure == "ours" else f"{text.ratio(m.procedure):,.0f}"
+        ratio = "" if m.procedure in shown or m.procedure == "ours" else _ratio(text.ratio(m.procedure))
         shown.add(m.procedure)
         table.add_row(
             NAMES[m.procedure],
@@ -129,10 +130,15 @@ def _table(text: Text) -> Table:
         )
     table.caption = (
         "* scaled up from a part of the work. to 1 %: seconds to a true error of 1 % (~ extrapolated). × ih: the "
-        "article's time as published, the others' time to 1 %, each by ih's time to 1 %."
+        "article's time as published, the others' time to 1 %, each by ih's time to 1 % on the same path. Value "
+        "zeroing gives another matrix, and its error is against that one."
     )
     table.caption_justify = "left"
     return table
+
+
+def _ratio(times: float) -> str:
+    return f"{times:,.0f}" if times >= 1 else f"{times:.2f}"
 
 
 def _reach(reach: Reach | None) -> str:
@@ -146,7 +152,11 @@ def document(bench: Bench) -> dict[str, Any]:
     """The bench in plain JSON types; NaN and infinity are null."""
     values = {"schema": "ihcli.bench/1", **dataclasses.asdict(bench)}
     for text, plain in zip(bench.texts, values["texts"], strict=True):
-        plain["times_ours"] = {r: text.ratio(r) for r in NAMES if r != "ours"}
+        plain["times_ours"] = {
+            name: text.ratio(name)
+            for name in NAMES
+            if name != "ours" and any(m.procedure == name for m in text.measurements)
+        }
     found: dict[str, Any] = _finite(values)
     return found
 

@@ -1,6 +1,8 @@
 """The published procedures and this package's (`ours`) on the same texts, model and machine: seconds, Hessians, error.
 
-`ours` runs as the command line does; the published procedures run on PyTorch's own products, as their users' do.
+`ours` runs as the command line does, on the path of embeddings that the published procedures use, and `value-zeroing`
+with that baseline, where the model allows it; the published procedures run on PyTorch's own products, as their users'
+do.
 """
 
 import math
@@ -19,7 +21,7 @@ from ihcli.attribution.evaluation import ScalarField
 from ihcli.attribution.path import Path
 from ihcli.benchmarks import published
 from ihcli.benchmarks.published import Outcome
-from ihcli.config import RunConfig
+from ihcli.config import BaselineSection, RunConfig
 from ihcli.explanation_record import environment
 from ihcli.pipeline import Explainer
 from ihcli.results import Environment, Explanation
@@ -40,6 +42,7 @@ GRID_ORDERS = (4, 7, 10, 14, 20, 28, 40)
 TOLERANCES = (0.1, 0.01, 0.001)
 REFERENCE_TOLERANCE = 1e-5
 REPEATS = 3
+AT_GOAL = f"tolerance {GOAL:g}"
 Say = Callable[[str], None]
 T = TypeVar("T")
 
@@ -90,6 +93,8 @@ class Text:
     def ratio(self, procedure: str) -> float:
         """How many times longer than `ours` a procedure takes: to `GOAL`, or as published (the article's)."""
         ours = self._seconds("ours")
+        if procedure == "value-zeroing":
+            return next(m for m in self.measurements if m.procedure == procedure and m.effort == AT_GOAL).seconds / ours
         if procedure.startswith("article"):
             return next(m.seconds for m in self.measurements if m.procedure == procedure) / ours
         return self._seconds(procedure) / ours
@@ -145,15 +150,18 @@ def _text(explainer: Explainer, exact: Explainer, text: str, budget: float, say:
         explanation, first = _timed(partial(explainer.explain, text))
     path = explainer.prepare(text).switched.paths[0]
     runs: list[Measurement] = []
-    for one in _all(explainer, text, path, truth, budget):
+    for one in _all(explainer, exact, text, path, truth, budget):
         say(f"{text}: {one.procedure}, {one.effort}: {one.seconds:.3g} s, error {one.error:.2g}")
         runs.append(one)
     return Text(text, int((path.groups >= 0).sum()), len(explanation.units), first, tuple(runs), tuple(reaches(runs)))
 
 
-def _all(explainer: Explainer, text: str, path: Path, truth: Array, budget: float) -> Iterator[Measurement]:
+def _all(
+    explainer: Explainer, exact: Explainer, text: str, path: Path, truth: Array, budget: float
+) -> Iterator[Measurement]:
     score = explainer.prepare(text).switched.score
     yield from ours(explainer, text, truth)
+    yield from on_values(explainer, exact, text)
     tokens = int((path.groups >= 0).sum())
     row = _timed(lambda: published.article(score, path, 1, tokens=1))[1]
     yield _article(score, path, truth, row * ARTICLE_STEPS * tokens, budget)
@@ -172,7 +180,15 @@ def _all(explainer: Explainer, text: str, path: Path, truth: Array, budget: floa
     )  # fmt: skip
 
 
-def ours(explainer: Explainer, text: str, truth: Array) -> Iterator[Measurement]:
+def on_values(explainer: Explainer, exact: Explainer, text: str) -> Iterator[Measurement]:
+    """Whole explanations by value zeroing against a reference of that matrix, where the model allows it."""
+    if explainer.config.baseline.kind != "value-zeroing" and explainer.classifier.value_plan().refusal is None:
+        baseline = BaselineSection(kind="value-zeroing")
+        truth = exact.variant(baseline=baseline).explain(text).ih
+        yield from ours(explainer.variant(baseline=baseline), text, truth, "value-zeroing")
+
+
+def ours(explainer: Explainer, text: str, truth: Array, name: str = "ours") -> Iterator[Measurement]:
     """Whole explanations (encoding, checks of the model, prediction, integral), the median of a few."""
     for tolerance in TOLERANCES:
         some = explainer.at_tolerance(tolerance)
@@ -180,7 +196,7 @@ def ours(explainer: Explainer, text: str, truth: Array) -> Iterator[Measurement]
             runs: list[tuple[Explanation, float]] = [_timed(partial(some.explain, text)) for _ in range(REPEATS)]
         found = runs[0][0]
         yield Measurement(
-            "ours", f"tolerance {tolerance:g}", found.quadrature.nodes, found.quadrature.hessian_vector_products,
+            name, f"tolerance {tolerance:g}", found.quadrature.nodes, found.quadrature.hessian_vector_products,
             statistics.median(seconds for _, seconds in runs), _error(found.ih, truth), _correlation(found.ih, truth),
         )  # fmt: skip
 
@@ -217,7 +233,7 @@ def _until(
 
 def reaches(runs: Sequence[Measurement]) -> Iterator[Reach]:
     """The time of each procedure to `GOAL`, from its measurements on one text."""
-    certified = next(m for m in runs if m.procedure == "ours" and m.effort == f"tolerance {GOAL:g}")
+    certified = next(m for m in runs if m.procedure == "ours" and m.effort == AT_GOAL)
     yield Reach("ours", certified.seconds, "measured" if certified.error <= GOAL else "at least")
     yield Reach("article", math.inf, "never")
     for name in ("paper", "product-grid"):

@@ -12,7 +12,7 @@ from ihcli.benchmarks.report import Found, document, tables
 def test_the_document_is_plain_json_and_holds_the_ratios():
     plain = document(bench())["texts"][0]
     assert plain["times_ours"] == pytest.approx(
-        {"article": 100, "article-double": 450, "paper": 2000, "product-grid": 30}
+        {"value-zeroing": 0.25, "article": 100, "article-double": 450, "paper": 2000, "product-grid": 30}
     )
     assert json.loads(json.dumps(plain, allow_nan=False))["reaches"][1]["seconds"] is None
 
@@ -22,8 +22,8 @@ def test_a_table_has_a_row_for_each_measurement():
     assert len(table.rows) == len(RUNS) + 1
     columns = {column.header: list(column.cells) for column in table.columns}
     assert columns["seconds"][-1] == "90*"  # scaled up from a tenth of the work
-    assert columns["to 1 %"] == ["0.2", "", "never", "~400", "", "6", "", ""]
-    assert columns["× ih"] == ["", "", "100", "2,000", "", "30", "", "450"]
+    assert columns["to 1 %"] == ["0.2", "", "", "never", "~400", "", "6", "", ""]
+    assert columns["× ih"] == ["", "", "0.25", "100", "2,000", "", "30", "", "450"]
 
 
 def test_a_measurement_is_written_as_a_document_and_a_picture(tmp_path):

@@ -113,7 +113,10 @@ def test_a_message_cannot_act_on_the_terminal() -> None:
         (["explain", "-5"], "write -- before it: -- '-5'"),
         (["bench", "-10 of 10"], "write -- before it: -- '-10 of 10'"),
         (["explain", "this", "movie", "was", "bad"], "(movie was bad). Put the text in quotes, so that it is one argu"),
-        (["explain", "a film", "a dull film"], "(a dull film). This command explains one text; for several, write one "),
+        (
+            ["explain", "a film", "a dull film"],
+            "(a dull film). This command explains one text; for several, write ",
+        ),
         (["explain", "x", "--units", "words"], "one of 'token', 'word', 'sentence', 'auto'. Did you mean word?"),
         (["explain", "x", "--units", "Tokens"], "Did you mean token?"),
         (["explain", "x", "--output", "logits"], "Did you mean logit?"),

@@ -83,7 +83,7 @@ def _comma_records(lines: _Lines) -> Records:
         yield lines.numbered(record)
 
 
-def _parse(lines: _Lines, separator: str) -> Fields | None:
+def _parse(lines: Iterator[str], separator: str) -> Fields | None:
     """The next record, None at the end; raises `csv.Error` for quotes that are not closed correctly."""
     before = csv.field_size_limit(rows.LONGEST_LINE)
     try:
@@ -147,6 +147,9 @@ def _table_rows(source: str, lines: _Lines, records: Records, columns: Columns, 
         if names is None:
             return
         if isinstance(names, str):
+            line = _text(lines.taken[0][1])
+            if any(_is_table(line, other) for other in _NAMES if other != separator):  # its quotes are right there
+                _require_separator(source, lines, [line.rstrip("\r\n")], separator)
             message = f"{source}: has no header that can be read: {names}"
             raise InputError(message)
         header = names
@@ -163,6 +166,14 @@ def _table_rows(source: str, lines: _Lines, records: Records, columns: Columns, 
             width = len(fields if header is None else header)
             positions = column_positions(source, header, width, columns)
         yield checked_row(_row(number, line, fields, positions, width))
+
+
+def _is_table(line: str, separator: str) -> bool:
+    """Whether the line has several fields with this separator, and its quotes are right for that."""
+    try:
+        return len(_parse(iter([line]), separator) or ()) > 1
+    except csv.Error:
+        return False
 
 
 def _require_separator(source: str, lines: _Lines, first: Fields, separator: str) -> None:

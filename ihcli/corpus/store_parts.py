@@ -75,6 +75,9 @@ class Part:
         if wrong is not None:
             why = f"it has a row with the key {wrong[0]!r:.60} and the status {wrong[1]!r:.60}"
             raise _damaged(self, why)
+        if len({key for key, _ in rows}) < len(rows):
+            why = "it has a row twice"
+            raise _damaged(self, why)
         return rows
 
 

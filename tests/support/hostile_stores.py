@@ -164,6 +164,7 @@ DAMAGED_PARTS: Mapping[str, Change] = {
     **{f"the column {name} is missing": _without(name) for name in ("key", "status", "ih", "explanation", "name")},
     "a column is added": change_table(lambda table: table.append_column("more", pa.array([0] * len(table)))),
     "a column has another type": change_table(lambda table: table.set_column(2, "row", table["row"].cast(pa.string()))),
+    "a row is there twice": change_table(lambda table: pa.concat_tables([table, table.slice(1, 1)])),
     "a key is null": change_row(put("key", value=None)),
     "a key is not a digest": change_row(put("key", value="not a digest")),
     "a key leads out": change_row(put("key", value="../../../../../../etc/passwd....")),

@@ -57,7 +57,7 @@ def test_two_commands_do_all_the_set_up() -> None:
     for command in (first, second):
         assert command.startswith("python3.11 -m venv .venv && .venv/bin/pip install -c configs/constraints.txt ")
     assert first.endswith(' . && .venv/bin/ih explain "this movie was not bad"')
-    assert second.endswith(" -e '.[dev]' && .venv/bin/pytest")
+    assert second.endswith(" -e '.[dev]' && .venv/bin/pytest -n 2 --dist loadfile")
 
 
 @pytest.mark.parametrize("name", sorted(get_command(app).commands))  # type: ignore[attr-defined]

@@ -18,7 +18,7 @@ def clock(monkeypatch: pytest.MonkeyPatch, times: Iterator[float]) -> None:
 
 def consoles(*, terminal: bool) -> tuple[Consoles, io.StringIO]:
     stream = io.StringIO()
-    err = Console(file=stream, force_terminal=terminal, width=200, highlight=False)
+    err = Console(file=stream, force_terminal=terminal, width=200, highlight=False, _environ={"TERM": "xterm"})
     return Consoles(Console(file=io.StringIO()), err), stream
 
 

@@ -37,7 +37,7 @@ def test_results_and_messages_have_their_streams(capsys: pytest.CaptureFixture[s
 def test_progress_is_drawn_on_a_terminal_only() -> None:
     streams = [io.StringIO(), io.StringIO(), io.StringIO()]
     for stream, terminal, hush in zip(streams, (True, False, True), (False, False, True), strict=True):
-        err = Console(file=stream, force_terminal=terminal, width=80)
+        err = Console(file=stream, force_terminal=terminal, width=80, _environ={"TERM": "xterm"})
         with console.ProgressBar(console.Consoles(Console(), err, hush)) as step:
             step("integrating [x]", 2, 3)
             step._bar.refresh()  # now, and not when its thread next wakes

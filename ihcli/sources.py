@@ -163,9 +163,15 @@ def removal_scores(explanation: Explanation, game: CountedGame) -> tuple[float |
 
 
 def quadratic_form(explanation: Explanation, empty: float) -> QuadraticForm | None:
-    """The prediction of v(S) that a method's own definition makes; None without pairs."""
+    """The prediction of v(S) that a method's own definition makes; None without pairs.
+
+    Raises `InputError` for a record of a method that this version does not know.
+    """
     if explanation.method == "ih":
         return None if np.isnan(explanation.ih).any() else integrated_hessians_form(explanation.ih, empty)
+    if explanation.method not in METHODS:
+        message = f"The record names the method {explanation.method[:40]!r}; the methods are ih, {', '.join(METHODS)}."
+        raise InputError(message)
     if not METHODS[explanation.method].pairs:
         return None
     result = MethodResult(

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from ihcli.evaluation.running import Judge, Measured
     from ihcli.evaluation.table import EvaluationTable
 
+MOST = 1_000_000
+"""Largest number of texts and of coalitions."""
 SOURCES = "ih,ih:pad,ih:mask,ih:deletion,shapley,faith-shap,occlusion,lime,kernel-shap"
 
 
@@ -31,12 +33,12 @@ def evaluate(
     methods: Annotated[
         str, typer.Option("--methods", help="for texts: METHOD or METHOD:BASELINE, separated by commas", metavar="LIST")
     ] = SOURCES,
-    rows: Annotated[int | None, typer.Option("--rows", help="measure the first N texts only", min=1)] = None,
+    rows: Annotated[int | None, typer.Option("--rows", help="measure the first N texts only", min=1, max=MOST)] = None,
     text_column: Annotated[
         str | None, typer.Option("--text-column", help="column that holds the text", metavar="NAME")
     ] = None,
     coalitions: Annotated[
-        int, typer.Option("--coalitions", help="coalitions of words that a text is measured over", min=16)
+        int, typer.Option("--coalitions", help="coalitions of words that a text is measured over", min=16, max=MOST)
     ] = 512,
     foreign: Annotated[
         Path | None, typer.Option("--foreign", help="explanations of another tool, as JSON", metavar="FILE")

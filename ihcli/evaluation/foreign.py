@@ -1,7 +1,7 @@
 """Explanations made by other tools: a documented JSON, read strictly, and its words laid on the units of a text.
 
-A document is one explanation, or several under `explanations`; a `.jsonl` file holds one explanation a line, which is
-read as a stream.  One explanation:
+A document is one explanation, or several under `explanations`; a `.jsonl` file holds one explanation a line.
+One explanation:
 
     {"schema": "ihcli.foreign/1",      may be left out
      "method": "shap",                 any name: it names the rows of tables
@@ -28,10 +28,14 @@ import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ihcli.errors import InputError
+from ihcli.input_files import read_file
 from ihcli.results import Array, Unit, frozen_array
+from ihcli.text_lines import split_lines
 
 SCHEMA: Final = "ihcli.foreign/1"
 _SHOWN: Final = 40
+_MOST_BYTES: Final = 1 << 28
+"""Largest file that is read."""
 _NEEDS: Final = {
     "pairs": "A pair is [position, position, value]",
     "words": "A word is a string, or an object with text, start and end",
@@ -165,8 +169,8 @@ class Aligned:
 def read_foreign(path: str | os.PathLike[str]) -> Iterator[ForeignExplanation]:
     """The explanations of a `.json` or `.jsonl` file, in order.
 
-    A `.jsonl` file is read a line at a time; blank lines are skipped.  Raises `InputError` that names the file, the
-    line or explanation, the key, the value seen and what is allowed.
+    Blank lines of a `.jsonl` file are skipped.  Raises `InputError` that names the file, the line or explanation, the
+    key, the value seen and what is allowed.
 
     Example:
         >>> import tempfile, pathlib
@@ -178,19 +182,19 @@ def read_foreign(path: str | os.PathLike[str]) -> Iterator[ForeignExplanation]:
     """
     file = Path(path)
     try:
-        if file.suffix.lower() in (".jsonl", ".ndjson"):
-            with file.open(encoding="utf-8") as stream:
-                for number, line in enumerate(stream, start=1):
-                    if line.strip():
-                        yield parse_foreign(_json(line, f"{file}, line {number}"), f"{file}, line {number}")
-            return
-        document = _json(file.read_text(encoding="utf-8"), str(file))
+        content = read_file(file, _MOST_BYTES).decode("utf-8-sig")
     except OSError as error:
         message = f"{file}: cannot be read ({error.strerror or error}). Give a .json or .jsonl file of explanations."
         raise InputError(message) from error
     except UnicodeDecodeError as error:
         message = f"{file}: is not UTF-8 (byte {error.start}). Write the file as UTF-8."
         raise InputError(message) from error
+    if file.suffix.lower() in (".jsonl", ".ndjson"):
+        for number, line in enumerate(split_lines(content), start=1):
+            if line.strip():
+                yield parse_foreign(_json(line, f"{file}, line {number}"), f"{file}, line {number}")
+        return
+    document = _json(content, str(file))
     if not (isinstance(document, Mapping) and "explanations" in document):
         yield parse_foreign(document, str(file))
         return

@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from explanations import make_explanation
 from typer.testing import CliRunner
 
 from ihcli.cli.app import app
@@ -65,6 +66,9 @@ def test_a_foreign_explanation_that_fits_no_text_is_refused_first(texts: Path, c
         (["TEXTS", "--methods", "nonsense"], "names the method 'nonsense'; the methods are ih, shapley"),
         (["TEXTS", "--methods", ""], "No source was given"),
         (["TEXTS", "--coalitions", "3"], "greater than or equal to 16"),
+        (["TEXTS", "--coalitions", "1" + "0" * 30], "less than or equal to 1000000"),
+        (["TEXTS", "--rows", "1" + "0" * 30], "less than or equal to 1000000"),
+        (["TEXTS", "--foreign", "/dev/zero"], "/dev/zero: cannot be read (Is a device or a socket, not a file)"),
         (["TEXTS", "--foreign", "nowhere.json"], "nowhere.json: cannot be read"),
         (["TEXTS", "--methods", "lime", "--figure", "x.txt"], "a figure is written as .png, .svg or .pdf"),
         (["FOLDER"], "nothing could be measured (it holds no text)"),
@@ -89,3 +93,9 @@ def test_a_foreign_explanation_that_fits_is_measured_beside_the_others(texts: Pa
     shown = run.invoke(app, ["evaluate", str(texts), "--methods", "lime", "-q", "--foreign", str(file), "--json"])
     assert shown.exit_code == 0, shown.output
     assert "mine" in shown.output
+
+
+def test_a_record_of_an_unknown_method_is_one_failure(tmp_path: Path) -> None:
+    make_explanation(text="not bad", method="another").save(tmp_path / "run" / "0")
+    shown = said(str(tmp_path / "run"))
+    assert "nothing could be measured (The record names the method 'another'; the methods are ih, shapley" in shown

@@ -147,9 +147,9 @@ def _table_rows(source: str, lines: _Lines, records: Records, columns: Columns, 
         if names is None:
             return
         if isinstance(names, str):
-            line = _text(lines.taken[0][1])
-            if any(_is_table(line, other) for other in _NAMES if other != separator):  # its quotes are right there
-                _require_separator(source, lines, [line.rstrip("\r\n")], separator)
+            start = _text(lines.taken[0][1])
+            if any(_is_table(start, other) for other in _NAMES if other != separator):  # its quotes are right there
+                _require_separator(source, lines, [start.rstrip("\r\n")], separator)
             message = f"{source}: has no header that can be read: {names}"
             raise InputError(message)
         header = names

@@ -4,6 +4,8 @@ A case makes a folder with good files, mutates one of them, runs one command in 
 model, and checks the exit code, the time, and that nothing changed but what the command was asked to write.
 """
 
+import copy
+import dataclasses
 import json
 import os
 import random
@@ -12,23 +14,31 @@ import signal
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 from unittest import mock
 
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import yaml
+from benches import bench
 from corpora import StandIn, stored, texts
-from explanations import make_explanation
+from explanations import make_explanation, units_of
 from hostile_results import GOOD
+from matplotlib.figure import Figure
 from typer.testing import CliRunner, Result
 
+from ihcli.attribution.estimate import Estimate
+from ihcli.attribution.forward import EngineChoice
 from ihcli.attribution.time_limit import TimeLimit
 from ihcli.cli.app import app
 from ihcli.config import RunConfig
 from ihcli.corpus import processes
 from ihcli.corpus.local_engine import LocalEngine
-from ihcli.results import Explanation
+from ihcli.models.preflight import Check, Report
+from ihcli.removal.methods import METHODS
+from ihcli.results import Explanation, Prediction, Target
 
 SECONDS = 60
 """A command that takes longer hangs."""
@@ -53,17 +63,68 @@ class Hung(BaseException):
 class Stand(StandIn):
     """The stand-in for a model with all that the commands ask of an explainer."""
 
+    def __init__(self, *arguments: Any, **more: Any) -> None:
+        super().__init__(*arguments, **more)
+        self.varied = False
+        asked = {"encode": self.encode, "predict": self.predict, "target": self.target}
+        vars(self.classifier).update(problem="single_label_classification", kinks=(), **asked)
+
+    def encode(self, text: str, text_pair: str | None = None, **_: Any) -> SimpleNamespace:
+        return SimpleNamespace(text=text, text_pair=text_pair, units=units_of(text, text.split()))
+
+    def predict(self, _: Any) -> Prediction:
+        return Prediction("POSITIVE", 1, {"NEGATIVE": 0.25, "POSITIVE": 0.75})
+
+    def target(self, *_: Any) -> Target:
+        return Target("POSITIVE", 1, "logit")
+
+    def variant(self, *, attribution: dict[str, Any], baseline: Any) -> "Stand":
+        other = copy.copy(self)
+        changes = {"attribution": self.config.attribution.model_copy(update=attribution), "baseline": baseline}
+        other.config, other.varied = self.config.model_copy(update=changes), True
+        return other
+
     def explain(self, text: str, text_pair: str | None = None, **_: Any) -> Explanation:
         found = self.one(text, text_pair)
         if isinstance(found, Exception):
             raise found
-        return found
+        if not self.varied:
+            return found
+        method = self.config.attribution.method
+        ih = found.ih if method == "ih" or METHODS[method].pairs else np.where(np.eye(len(found.ig)), found.ih, np.nan)
+        return dataclasses.replace(found, method=method, baseline={"kind": self.config.baseline.kind}, ih=ih)
+
+    def inspect(self, text: str | None = None) -> tuple[Report, EngineChoice | None, Estimate | None]:
+        if text is not None and len(text) % 3 == 0:
+            return Report((Check("parity", ok=False, detail=text),)), None, None
+        cost = Estimate(3, 11, 33, 0.5, 10**6, "forward", {"--units sentence": 0.1})
+        return Report((Check("parity", ok=True, detail=text or ""),)), EngineChoice("reverse", "a test", None), cost
 
     def estimate(self, text: str, text_pair: str | None = None) -> str:
         return f"{len(text)} {text_pair is None}"
 
     def time_limit(self) -> TimeLimit:
         return TimeLimit(self.config.attribution.max_seconds)
+
+
+class AdditiveGame:
+    """The stand-in for the answers to texts without some words: 0.25 a word."""
+
+    def __init__(self, *_: Any) -> None:
+        pass
+
+    def __call__(self, coalitions: Any) -> Any:
+        return 0.25 * coalitions.sum(axis=1)
+
+
+def _measured(config: RunConfig, given: Sequence[str] = (), *_: Any) -> Any:
+    """The stand-in for a finished bench."""
+    from ihcli.benchmarks.report import Found, document, tables
+
+    found = bench()
+    named = dataclasses.replace(found, model=config.model.name)
+    named = dataclasses.replace(named, texts=tuple(dataclasses.replace(found.texts[0], text=t) for t in given[:2]))
+    return Found("bench", document(named), tuple(tables(named)), Figure((1, 1), dpi=20))
 
 
 @contextmanager
@@ -77,6 +138,11 @@ def stand_in() -> Iterator[None]:
     try:
         with (
             mock.patch("ihcli.pipeline.Explainer", Stand),
+            mock.patch("ihcli.sources.DeletionGame", AdditiveGame),
+            mock.patch("ihcli.evaluation.running.DeletionGame", AdditiveGame),
+            mock.patch("ihcli.evaluation.running.randomised", lambda explainer: explainer),
+            mock.patch("ihcli.benchmarks.report.side_by_side", _measured),
+            mock.patch("ihcli.benchmarks.report.scaling", _measured),
             mock.patch.object(processes, "ProcessEngine", lambda explainer, _: LocalEngine(explainer)),
         ):
             yield
@@ -222,6 +288,12 @@ def _odd(rng: random.Random, good: Sequence[str]) -> str:
     return value.replace("\0", "").encode("utf-8", "surrogateescape" if value.isascii() else "replace").decode()
 
 
+def _place(rng: random.Random, name: str) -> str:
+    """A file or folder to write: mostly that one, else an odd one in `out` or what cannot be written."""
+    odd = (f"out/{rng.choice(WORDS[2:4])}", "out", "/proc/x", "store.txt/x")
+    return name if rng.random() < 0.8 else rng.choice(odd)
+
+
 def _gate_options(case: Case, rng: random.Random, baseline: str) -> Line:
     line = _maybe(
         rng, ["--json"], ["-q"], ["--junit", "out/j.xml"], ["--html", "out/h.html"], ["--markdown", "out/m.md"],
@@ -310,8 +382,8 @@ def _store(case: Case, rng: random.Random) -> Line:
     return [command, *rng.choice((["store", "run"], ["run", "store"], ["store", "other"])), *_maybe(rng, ["--json"])]
 
 
-def _configuration(case: Case, rng: random.Random) -> Line:
-    """A command with a mutated configuration."""
+def _mutate_configuration(case: Case, rng: random.Random) -> None:
+    """Mutate or damage `ih.yaml`."""
     settings = yaml.safe_load((case.folder / "ih.yaml").read_text(encoding="utf-8"))
     document = mutated(settings, rng)
     if rng.random() < 0.5:
@@ -329,6 +401,11 @@ def _configuration(case: Case, rng: random.Random) -> Line:
         )
         content = rng.choice((damaged(content, rng), content + b"\n" + rng.choice(odd)))
     case.write("ih.yaml", content)
+
+
+def _configuration(case: Case, rng: random.Random) -> Line:
+    """A command with a mutated configuration."""
+    _mutate_configuration(case, rng)
     return rng.choice((
         ["config", "show", "-c", "ih.yaml"], ["config", "show", "-c", "ih.yaml", "--json"],
         ["explain", "not bad", "-c", "ih.yaml", "-o", "out/e"], ["explain", "not bad", "-c", "ih.yaml", "--json"],
@@ -377,12 +454,80 @@ def _arguments(case: Case, rng: random.Random) -> Line:
     return [given[0], *options, "-o", "out/e", *given[1:]]
 
 
+SOURCES = ["ih", "ih:pad,lime", "ih,shapley,faith-shap", "occlusion,kernel-shap", "archipelago"]
+
+
+def _compare(case: Case, rng: random.Random) -> Line:
+    """Several methods on an odd text, or with a mutated configuration."""
+    line = ["compare"]
+    if rng.random() < 0.2:
+        _mutate_configuration(case, rng)
+        line += ["-c", "ih.yaml"]
+    line += _maybe(rng, ["--json"], ["--figure", _place(rng, rng.choice(("out/c.png", "out/c.svg")))],
+                   ["--methods", _odd(rng, SOURCES)], ["--units", _odd(rng, ["word", "auto"])],
+                   ["--text-pair", _odd(rng, ["another"])], ["--target", _odd(rng, ["POSITIVE", "1"])],
+                   ["--evaluations", _odd(rng, ["64"])])  # fmt: skip
+    if rng.random() < 0.2:
+        case.write("odd.txt", text_bytes(rng))
+        return [*line, "--file", "odd.txt"]
+    return [*line, "--", _odd(rng, ["not bad", "a good film", "one"])]
+
+
+def _evaluate(case: Case, rng: random.Random) -> Line:
+    """Metrics of a mutated store, result or file of texts, or with a mutated explanation of another tool."""
+    source = rng.choice(("store", "run", "run/text-0/result.json", "odd"))
+    if source == "store":
+        _damage_store(case, rng)
+    elif source == "odd":
+        source += rng.choice((".txt", ".csv", ".jsonl"))
+        case.write(source, text_bytes(rng))
+    elif rng.random() < 0.7:
+        document = json.loads((case.folder / "run/text-0/result.json").read_text(encoding="utf-8"))
+        case.write("run/text-0/result.json", document_bytes(document, rng))
+    line = _maybe(rng, ["--json"], ["-q"], ["--csv", _place(rng, "out/e.csv")], ["--figure", _place(rng, "out/e.svg")],
+                  ["--methods", _odd(rng, SOURCES)], ["--rows", _odd(rng, ["1", "2"])],
+                  ["--coalitions", _odd(rng, ["16", "64"])], ["--text-column", _odd(rng, ["text"])],
+                  ["--randomise"])  # fmt: skip
+    if rng.random() < 0.4:
+        text, words = "a fine film 2", ["a", "fine", "film", "2"]
+        foreign = {"schema": "ihcli.foreign/1", "method": "mine", "text": text, "words": words, "label": "POSITIVE",
+                   "scores": [0.1, -0.2, 0.3, 0.0], "pairs": [[0, 1, 0.5]], "baseline": "mask"}  # fmt: skip
+        whole = {"explanations": [foreign]} if rng.random() < 0.5 else foreign
+        case.write("foreign.json", document_bytes(whole, rng) if rng.random() < 0.7 else json.dumps(whole).encode())
+        line += ["--foreign", "foreign.json"]
+    return ["evaluate", source if rng.random() < 0.9 else _odd(rng, ["store.txt"]), *line]
+
+
+def _bench(case: Case, rng: random.Random) -> Line:
+    """A bench whose measurements stand already."""
+    del case
+    given = [_odd(rng, ["not bad", "a good film"]) for _ in range(rng.randint(0, 3))]
+    options = _maybe(rng, ["--budget", _odd(rng, ["1", "60"])], ["--scaling"], ["-o", _place(rng, "out/b")], ["--json"],
+                     ["-q"], ["--baseline", _odd(rng, ["pad"])], ["--units", _odd(rng, ["word"])],
+                     ["--engine", _odd(rng, ["auto", "reverse"])], ["--model", _odd(rng, ["bundled"])])  # fmt: skip
+    return ["bench", *options, "--", *given]
+
+
+def _inspect(case: Case, rng: random.Random) -> Line:
+    """Checks of a model with odd options."""
+    del case
+    options = _maybe(rng, ["--json"], ["--text", _odd(rng, ["not bad"])], ["--dtype", _odd(rng, ["float64"])],
+                     ["--smoothing", _odd(rng, ["off", "100"])], ["--labels", _odd(rng, ["a,b"])],
+                     ["--template", _odd(rng, ["{text} is"])], ["--threads", _odd(rng, ["1"])],
+                     ["--model", _odd(rng, ["bundled"])])  # fmt: skip
+    return ["inspect", *options, *([] if rng.random() < 0.5 else ["--", _odd(rng, ["bundled"])])]
+
+
 KINDS: dict[str, Callable[[Case, random.Random], Line]] = {
     "result": _result,
     "store": _store,
     "configuration": _configuration,
     "input": _input,
     "arguments": _arguments,
+    "compare": _compare,
+    "evaluate": _evaluate,
+    "bench": _bench,
+    "inspect": _inspect,
 }
 
 

@@ -107,7 +107,7 @@ def worked_sum(document: Mapping[str, Any] | None = None) -> str:
     pairs = [(2 * matrix[i][j], i, j) for i in range(len(names)) for j in range(i + 1, len(names))]
     pairs.sort(key=lambda pair: -abs(pair[0]))
     start, end = _thousandths(found["f_baseline"]), _thousandths(found["f_input"])
-    lines = [f"score when nothing is said, F(0) | {_written(start)}"]
+    lines = [f"score of the baseline (all words absent), F(0) | {_written(start)}"]
     total = start
     for value, i, j in pairs:
         total += _thousandths(value)

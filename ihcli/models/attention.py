@@ -87,7 +87,7 @@ class AttentionMode(TorchFunctionMode):
                 if axis in (-1, result.dim() - 1):
                     self._weights[id(result)] = result
             elif name in _FOLLOWED:
-                given = [arg for arg in _tensors((args, tuple(kwargs.values()))) if self._is_weights(arg)]
+                given = [arg for arg in tensors_in((args, tuple(kwargs.values()))) if self._is_weights(arg)]
                 if given and result.shape[-1] == given[0].shape[-1]:
                     self._weights[id(result)] = result
         return result
@@ -132,12 +132,13 @@ class AttentionMode(TorchFunctionMode):
         return self.attend(WeightedSum(weights, value, value.dim() - 2, 0, torch.matmul))
 
 
-def _tensors(values: Any) -> Iterator[Tensor]:
+def tensors_in(values: Any) -> Iterator[Tensor]:
+    """The tensors among nested tuples and lists, as arguments and results of an operation hold them."""
     if isinstance(values, Tensor):
         yield values
     elif isinstance(values, (tuple, list)):
         for value in values:
-            yield from _tensors(value)
+            yield from tensors_in(value)
 
 
 class ExplicitAttention(AttentionMode):

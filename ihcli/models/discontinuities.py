@@ -6,13 +6,15 @@ found by following whatever is not a floating-point number from the input's numb
 with it.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import torch
 from torch import Tensor
 from torch.overrides import TorchFunctionMode
+
+from ihcli.models.attention import tensors_in
 
 _STEPS = frozenset({"round", "floor", "ceil", "trunc", "heaviside", "hardshrink"})
 _READ = frozenset({"item", "tolist", "int", "index", "bool"})
@@ -51,14 +53,14 @@ class _Follow(TorchFunctionMode):
         kwargs = dict(kwargs or {})
         result = func(*args, **kwargs)
         name = getattr(func, "__name__", "").strip("_")
-        given = list(_tensors((args, tuple(kwargs.values()))))
+        given = list(tensors_in((args, tuple(kwargs.values()))))
         sources = [self.marked[id(one)][1:] for one in given if id(one) in self.marked]
         depends = any(one.requires_grad for one in given)
         if depends and name in _STEPS:
             self.jumps[name] = None
         if name in _READ:
             self._note(sources)
-        for made in _tensors(result):
+        for made in tensors_in(result):
             if made.is_floating_point() or made.is_complex():
                 self._note(sources)
             elif sources:
@@ -70,14 +72,6 @@ class _Follow(TorchFunctionMode):
     def _note(self, sources: Sequence[tuple[str, bool]]) -> None:
         for name, compared in sources:
             (self.branches if compared else self.jumps)[name] = None
-
-
-def _tensors(values: Any) -> Iterator[Tensor]:
-    if isinstance(values, Tensor):
-        yield values
-    elif isinstance(values, (tuple, list)):
-        for value in values:
-            yield from _tensors(value)
 
 
 def choices(f: Callable[[Tensor], Tensor], point: Tensor) -> Choices:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable
 from typing import Protocol
 
 from ihcli.config import Loaded, RunConfig
-from ihcli.errors import BaselineError, IhError, InputError, TargetError, UsageError
+from ihcli.errors import BaselineError, ConfigError, IhError, InputError, TargetError, UsageError
 from ihcli.regression.comparability import COMPARED_SECTIONS
 from ihcli.regression.findings import Finding, Kind, Severity, label_of
 from ihcli.regression.recorded import Recorded
@@ -51,10 +51,14 @@ def as_recorded(current: Loaded, *, trusted: bool = False, consent: str = "--tru
         for key, safe in _FOLLOWED.items():
             section, name = key.split(".")
             recorded = values[section].get(name, safe)
-            if recorded not in {safe, None} and key not in given and not trusted:
+            if recorded is not None and recorded != safe and key not in given and not trusted:
                 _refuse(old, key, recorded, consent)
         values["model"]["trust_remote_code"] = current.config.model.trust_remote_code
-        return RunConfig.of({**values, "runtime": values_now["runtime"]})
+        try:
+            return RunConfig.of({**values, "runtime": values_now["runtime"]})
+        except ConfigError as error:
+            message = f"The record of “{label_of(old, 40)}” has settings that cannot be used: {error}"
+            raise ConfigError(message) from error
 
     return configure
 

@@ -369,6 +369,19 @@ def test_what_a_record_names_is_not_used_without_consent(
         assert getattr(getattr(Model.loaded[-1], section), name) == place
 
 
+@pytest.mark.parametrize("section", ["model", "baseline", "units", "attribution"])
+@pytest.mark.parametrize("value", [["/etc/passwd"], {"a": 1}, 1e300])
+def test_a_recorded_setting_of_another_type_is_one_message(section: str, value: object) -> None:
+    name = {"model": "name", "baseline": "file", "units": "spans", "attribution": "method"}[section]
+    named = RunConfig().to_dict()
+    named[section][name] = value
+    old = [Recorded("a", None, explanation("a text", config=named))]
+    with pytest.raises((UsageError, ConfigError), match=rf"The record of “a text” .*{section}\.{name}"):
+        explain_again(old, as_recorded(now()), Model)
+    with pytest.raises(ConfigError, match=rf"The record of “a text” has settings that cannot be used: {section}"):
+        explain_again(old, as_recorded(now(), trusted=True), Model)
+
+
 def test_reports_show_the_digest_of_a_file_and_never_its_lines() -> None:
     texts = ["root:x:0:0:secret", "second secret"]
     old = explanation("a text", baseline={"kind": "texts", "file": "passwd", "texts": ["mine"]})

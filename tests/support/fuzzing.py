@@ -327,7 +327,11 @@ def _result(case: Case, rng: random.Random) -> Line:
         return ["report", *rng.choice((["run"], ["run/text-0"], ["base", "run"])), "-o", "out/r.html",
                 *_maybe(rng, ["--title", _odd(rng, ["a title"])], ["-q"])]  # fmt: skip
     if command == "again":
-        return ["check", "run", *_maybe(rng, ["--trust-baseline"], ["-c", "ih.yaml"])]
+        file = case.folder / "base/text-0/result.json"
+        document = json.loads(file.read_text(encoding="utf-8"))
+        document["config"] = mutated(document["config"], rng)
+        file.write_text(json.dumps(document), encoding="utf-8")
+        return ["check", rng.choice(("base", "run")), *_maybe(rng, ["--trust-baseline"], ["-c", "ih.yaml"])]
     sides = rng.choice((["base", "run"], ["run", "run"], ["base/text-0", "run/text-0"], ["run", "store"]))
     options = _gate_options(case, rng, sides[0])
     if command == "diff":

@@ -378,7 +378,7 @@ class Explanation:
         model: The model that was explained.
         prediction: What it predicts.
         target: The explained scalar f.
-        baseline: The input x′ that stands for nothing said: its `kind`, and what that kind needs.
+        baseline: The input x′ at which every unit is absent: its `kind`, and what that kind needs.
         units: The U units that the rows stand for.
         f_input: f(x), f of the text.
         f_baseline: f(x′), f of the baseline (the mean over a set of baselines).

@@ -1,7 +1,7 @@
 """Presence: the explained scalar F(s) as a function of one switch s_u in [0, 1] for each unit of a text.
 
-F(1) is the score of the text, F(0) that of the baseline, where every unit is absent.  How a unit is absent is the baseline: its
-embeddings at s = 0 (pad, mask, unk, zero, a text), or its values zeroed in every attention.
+F(1) is the score of the text, F(0) that of the baseline, where every unit is absent. How a unit is absent is the
+baseline: its embeddings at s = 0 (pad, mask, unk, zero, a text), or its values zeroed in every attention.
 """
 
 import dataclasses

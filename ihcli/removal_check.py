@@ -172,7 +172,7 @@ def contradictions(explanation: Explanation, removal: Removal) -> list[str]:
     names = wording.names(explanation.units, _LONGEST)
     return [
         f"Removing words gives {names[pair.i]} · {names[pair.j]} the other sign: together they add "
-        f"{_signed(pair.effect)} to the score beyond what each adds, and the matrix has {_signed(pair.interaction)}."
+        f"{_signed(pair.effect)} to the score beyond what each adds, the matrix 2Γ = {_signed(2 * pair.interaction)}."
         for pair in removal.pairs
         if not pair.agrees and abs(pair.effect) >= NOTABLE * abs(pair.interaction)
     ]

@@ -228,6 +228,7 @@ def test_only_a_pair_that_removal_gives_the_other_sign_is_warned_of(explanation:
     (warning,) = contradictions(explanation, turned)
     assert "not · bad the other sign" in warning
     assert "−5.8" in warning
+    assert f"2Γ = +{2 * first.interaction:.3g}." in warning  # what is comparable to the effect of removing both
     nothing = dataclasses.replace(removal, pairs=(dataclasses.replace(first, effect=-1e-3),))
     assert contradictions(explanation, removal) == contradictions(explanation, nothing) == []
 

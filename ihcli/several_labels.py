@@ -98,7 +98,7 @@ def _together(
     engine = fastest(weighted, path, traced[key], wanted, one.memory)
     results = integrate_paths(tasks, engine, one.options(first), progress, limit)
     return [
-        _of_result(result, ready, explainer, limit)
+        explainer.recorded(ready, _required(result), limit)
         for explainer, ready, result in zip(own, prepared, results, strict=True)
     ]
 
@@ -118,8 +118,7 @@ def _with_the_negative(
     one, other = own
     prepared = one.prepare(text, text_pair, one.opened(text, text_pair, progress, limit))
     (result,) = integrate_paths([prepared.switched.paths], one.engine(prepared), one.options(prepared), progress, limit)
-    first = _of_result(result, prepared, one, limit)
-    assert isinstance(result, Interactions)  # noqa: S101  (an error was raised)
+    result = _required(result)
     constant = 1.0 if one.config.target.output == "probability" else 0.0
     presence, target = prepared.switched, other.classifier.target(other.config.target, prepared.prediction)
     opposite = dataclasses.replace(
@@ -129,7 +128,7 @@ def _with_the_negative(
             presence, surrogate=presence.surrogate and _negative_surrogate(presence.surrogate)
         ),
     )
-    return [first, other.recorded(opposite, _negative(result, constant), limit)]
+    return [one.recorded(prepared, result, limit), other.recorded(opposite, _negative(result, constant), limit)]
 
 
 def _negative(result: Interactions, constant: float) -> Interactions:
@@ -153,13 +152,11 @@ def _negative_surrogate(surrogate: Surrogate) -> Surrogate:
     )
 
 
-def _of_result(
-    result: Interactions | IhError, prepared: PreparedText, explainer: "Explainer", limit: TimeLimit
-) -> Explanation:
-    """The record of one label's matrix; raises its error."""
+def _required(result: Interactions | IhError) -> Interactions:
+    """The matrix of one label; raises its error."""
     if isinstance(result, IhError):
         raise result
-    return explainer.recorded(prepared, result, limit)
+    return result
 
 
 def _one_hot(prepared: PreparedText, classifier: LoadedClassifier, like: torch.Tensor) -> torch.Tensor:

@@ -34,6 +34,8 @@ CORPUS = [
 TEXT = CORPUS[1]
 VOCABULARY = 400
 START, END = "<!-- families: written by tests/support/architectures.py -->", "<!-- end of families -->"
+SUPPORTED, REFUSED = "Supported, by how the embeddings enter:", "Refused, and why:"
+SUPPORTED_ENTRY, REFUSED_ENTRY = r"^- (.+) \(\d+\): (.+)\.$", r"^- \*\*(.+?)\*\*: (.+)$"
 ABSENT = "absent"
 """A setting that this family's configuration does not take."""
 
@@ -347,15 +349,19 @@ def examine(family: Family) -> Finding:
 
 
 def table(findings: Mapping[str, Finding]) -> str:
-    """The Markdown table, families with the same finding in one row; more families come first, supported before not."""
-    rows: dict[Finding, list[str]] = {}
+    """The Markdown lists, families with the same finding in one entry; more families come first."""
+    entries: dict[Finding, list[str]] = {}
     for name, found in findings.items():
-        rows.setdefault(found, []).append(name)
-    order = sorted(rows.items(), key=lambda row: (not row[0].supported, -len(row[1]), row[1]))
-    lines = ["| families | state | how embeddings enter, or why it is refused |", "|---|---|---|"]
-    for found, names in order:
-        lines.append(f"| {', '.join(names)} | {'supported' if found.supported else 'refused'} | {found.detail} |")
-    return "\n".join([*lines, "", summary(findings)]) + "\n"
+        entries.setdefault(found, []).append(name)
+    order = sorted(entries.items(), key=lambda entry: (-len(entry[1]), _listed(entry[1]).casefold()))
+    supported = [f"- {found.detail} ({len(names)}): {_listed(names)}." for found, names in order if found.supported]
+    refused = [f"- **{_listed(names)}**: {found.detail}" for found, names in order if not found.supported]
+    lines = [SUPPORTED, "", *supported, "", REFUSED, "", *refused, "", summary(findings)]
+    return "\n".join(lines) + "\n"
+
+
+def _listed(names: list[str]) -> str:
+    return ", ".join(sorted(names, key=str.casefold))
 
 
 def summary(findings: Mapping[str, Finding]) -> str:
@@ -375,11 +381,15 @@ def _own_tokenizer_is_slow(model_type: str) -> bool:
 
 def read_table(text: str) -> dict[str, Finding]:
     """The findings that a page holds."""
-    found = {}
-    for names, state, detail in re.findall(r"^\| (.+?) \| (supported|refused) \| (.+) \|$", text, re.MULTILINE):
-        for name in names.split(", "):
-            found[name] = Finding(state == "supported", detail)
-    return found
+    supported, _, refused = text.partition(REFUSED)
+    entries = [
+        *(
+            (names, Finding(supported=True, detail=d))
+            for d, names in re.findall(SUPPORTED_ENTRY, supported, re.MULTILINE)
+        ),
+        *((names, Finding(supported=False, detail=d)) for names, d in re.findall(REFUSED_ENTRY, refused, re.MULTILINE)),
+    ]
+    return {name: found for names, found in entries for name in names.split(", ")}
 
 
 def main() -> None:

@@ -207,6 +207,27 @@ class TextSection(_Section):
     """How the text is read."""
 
     truncation: bool = Field(default=False, description="cut a text that is too long instead of refusing it")
+    windows: Literal["auto"] | Annotated[int, Field(ge=2)] | None = Field(
+        None,
+        description="explain a longer text in windows of so many words (of sentences where units are sentences), each "
+        "as a text of its own; auto: as many as the model reads",
+    )
+    overlap: Annotated[int, Field(ge=0)] | None = Field(
+        None, description="words that two windows share; by default a quarter of a window"
+    )
+
+    @model_validator(mode="after")
+    def _possible(self) -> Self:
+        if self.windows is None and self.overlap is not None:
+            message = f"text.overlap is {self.overlap}, which only windows read; change one of them"
+            raise ValueError(message)
+        if self.windows is not None and self.truncation:
+            message = "text.truncation is true, and a text in windows is not cut; change one of them"
+            raise ValueError(message)
+        if isinstance(self.windows, int) and self.overlap is not None and self.overlap >= self.windows:
+            message = f"text.overlap is {self.overlap}, and two windows share less than a whole one; change one of them"
+            raise ValueError(message)
+        return self
 
 
 class RuntimeSection(_Section):
@@ -521,7 +542,7 @@ def _broken_rule(detail: Mapping[str, Any], key: str, sources: Mapping[str, str]
     """The sentence for a rule of this module: on one value, or on several keys that depend on one of them."""
     seen = detail.get("input")
     if "." not in key and isinstance(seen, Mapping):
-        name = "template" if key == "model" else "kind"
+        name = {"model": "template", "text": "windows"}.get(key, "kind")
         key = f"{key}.{name}"
         seen = seen.get(name, _property(key).get("default"))
     return f"{_where(key, sources)}{key} is {_seen(seen)}: {detail['ctx']['error']}."
@@ -530,7 +551,9 @@ def _broken_rule(detail: Mapping[str, Any], key: str, sources: Mapping[str, str]
 def _wrong_value(key: str, seen: Any, sources: Mapping[str, str], *, in_list: bool) -> str:
     wanted = _property(key)
     verb = "holds" if in_list and wanted.get("type") == "array" else "is"
-    takes_text = any(one.get("type") == "string" for one in _alternatives(wanted)) and "enum" not in str(wanted)
+    takes_text = any(one.get("type") == "string" for one in _alternatives(wanted)) and not re.search(
+        "enum|const", str(wanted)
+    )
     quotes = " Put it in quotes if it is a word." if isinstance(seen, (int, float)) and takes_text else ""
     return f"{_where(key, sources)}{key} {verb} {_seen(seen)}; it must be {_phrase(wanted)}.{quotes}"
 

@@ -12,7 +12,7 @@ from typing import Any, Concatenate, ParamSpec, TypeVar, overload
 
 import torch
 
-from ihcli import mixed_units, text_games
+from ihcli import mixed_units, text_games, windows
 from ihcli.arguments import as_config, reporting, texts_with_pairs
 from ihcli.attribution.estimate import Estimate, Work, estimate
 from ihcli.attribution.evaluation import Engine, Progress
@@ -129,6 +129,8 @@ class Explainer:
                 "Use word or sentence, or one baseline."
             )
             raise UsageError(message)
+        if config.text.windows is not None:
+            windows.require_possible(config)
         if config.runtime.threads is not None:
             torch.set_num_threads(config.runtime.threads)
         self.lock = threading.RLock()
@@ -369,6 +371,67 @@ class Explainer:
         limit = limit or self.time_limit(len(chosen))
         with reporting(progress) as report:
             return explain_each(self, text, text_pair, chosen, report, limit)
+
+    def windows(self, text: str, text_pair: str | None = None) -> list[windows.Window]:
+        """Divide a text that is longer than a window (`text.windows`) into windows that overlap (`text.overlap`).
+
+        A text that fits one window is that window. Words, or sentences where units are sentences, stay whole.
+
+        Args:
+            text: The text.
+            text_pair: None; windows are of one text.
+
+        Returns:
+            The windows in the order of the text, each with its place in it.
+
+        Raises:
+            UsageError: The configuration sets no windows, or there is a second text.
+            InputError: The text cannot be explained, or a window would hold one unit or no more than the overlap.
+
+        Example:
+            >>> import ihcli
+            >>> explainer = ihcli.Explainer({"text": {"windows": 4, "overlap": 1}})
+            >>> [window.text for window in explainer.windows("not bad at all but far too long")]
+            ['not bad at all', 'all but far too', 'but far too long']
+        """
+        windows.require_possible(self.config, paired=text_pair is not None)
+        self._renew()
+        return windows.split(self.classifier, self.config, text)
+
+    @one_at_a_time
+    @differentiable
+    def explain_windows(
+        self, text: str, *, progress: bool | Progress | None = None, limit: TimeLimit | None = None
+    ) -> list[Explanation]:
+        """Explain a long text in windows, each as a text of its own.
+
+        The numbers of a window are those of `explain` of its text: they are not of the whole text, and pairs are known
+        within a window only. Nothing is merged where windows overlap. A note in `warnings` says which part it is.
+
+        Args:
+            text: The text, of any length; one that fits a window gives the one explanation of `explain`.
+            progress: As for `explain`.
+            limit: Time that takes the place of the configuration's, for each window anew.
+
+        Returns:
+            An explanation for each window, in the order of the text; fewer where `limit` was stopped.
+
+        Raises:
+            UsageError: The configuration sets no windows (`text.windows`).
+            InputError: The text cannot be explained or divided.
+            IhError: Any other failure, by the kind that fits; the message names the window.
+
+        Example:
+            >>> import ihcli
+            >>> explainer = ihcli.Explainer({"text": {"windows": 4, "overlap": 1}})
+            >>> found = explainer.explain_windows("not bad at all but far too long")
+            >>> [len(result.units) for result in found]
+            [4, 4, 4]
+        """
+        texts_with_pairs(text, None)
+        divided = self.windows(text)
+        with reporting(progress) as report:
+            return list(windows.explained(self, divided, report, limit or self.time_limit()))
 
     @one_at_a_time
     @differentiable

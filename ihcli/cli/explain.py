@@ -59,6 +59,7 @@ def explain(  # noqa: C901, PLR0912, PLR0915  (a branch for each way to be asked
         require_folder_possible(Path(config.output.directory))
 
     from ihcli import console
+    from ihcli.cli.explain_windows import WindowRun, require_one_label
     from ihcli.models.targets import several
     from ihcli.pipeline import Explainer
     from ihcli.runtime.onednn import fast_products
@@ -73,8 +74,17 @@ def explain(  # noqa: C901, PLR0912, PLR0915  (a branch for each way to be asked
                 "--dry-run is for one label. Give --target one of them; several cost less than as many times that."
             )
             raise UsageError(message)
+        require_one_label(config, labels)
+        parts = [] if config.text.windows is None else explainer.windows(words, pair)
+        run = WindowRun(words, parts, config, writes)
         explanations = None
-        if labels is not None:
+        if len(parts) > 1 and dry_run:
+            estimate: object = f"{len(parts)} windows: {run.estimate(explainer)}"
+        elif len(parts) > 1:
+            with stopping(explainer.time_limit(), to) as limit:
+                limit.expect = _Announcement(config, to, progress)
+                run.explain(explainer, progress, limit)
+        elif labels is not None:
             with stopping(explainer.time_limit(len(labels)), to) as limit:
                 explanations = explainer.explain_labels(
                     words, pair, [f"index:{index}" for index in labels], progress=progress, limit=limit
@@ -90,6 +100,9 @@ def explain(  # noqa: C901, PLR0912, PLR0915  (a branch for each way to be asked
         return
     if dry_run:
         typer.echo(estimate)
+        return
+    if len(parts) > 1:
+        run.finish(to, as_json=as_json)
         return
     if as_json:  # before the files, whose figure takes longer, and which may not be writable
         console.write_json(explanation.to_json())

@@ -129,6 +129,17 @@ FLAGS = {
     "truncate": Flag(
         "text.truncation", bool, ("--truncate/--no-truncate",), "cut a text that is too long instead of refusing it"
     ),
+    "windows": Flag(
+        "text.windows",
+        str,
+        ("--windows",),
+        "explain a longer text in windows of N words (sentences with --units sentence or auto), each as a text of its "
+        "own; auto: as many as the model reads",
+        "N|auto",
+    ),
+    "overlap": Flag(
+        "text.overlap", int, ("--overlap",), "words that two windows share (default: a quarter of a window)", "N"
+    ),
     "device": Flag("runtime.device", str, ("--device",), "auto, cpu, cuda, cuda:N or mps", "DEVICE"),
     "memory": Flag(
         "runtime.memory",
@@ -217,9 +228,9 @@ def _value(name: str, value: Any) -> Any:
         return value.split(",")
     if name == "formats":
         return [part.strip() for part in value.split(",")]
-    if name == "smoothing":
+    if name in {"smoothing", "windows"}:
         try:
-            return float(value)
+            return float(value) if name == "smoothing" else int(value)
         except ValueError:
             return value
     return value

@@ -8,12 +8,13 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ihcli import windows
 from ihcli.corpus.length_buckets import group_by_length
 from ihcli.corpus.local_engine import CorpusEngine, LocalEngine
 from ihcli.corpus.part_writer import PartWriter
 from ihcli.corpus.readers import Columns, Row, format_of, is_stream, read_rows
 from ihcli.corpus.records import ERROR, NOT_CONVERGED, RowOutcome
-from ihcli.corpus.row_keys import KeyedRow, in_shard, with_keys
+from ihcli.corpus.row_keys import KeyedRow, in_shard, in_windows, with_keys
 from ihcli.corpus.run_identity import identify
 from ihcli.corpus.store import Store
 from ihcli.errors import InputError, SameLabelError, UsageError
@@ -46,7 +47,7 @@ class Tally:
     """Counts of rows so far."""
 
     total: int | None = None
-    """Rows of the input where they are known; of a table of text the number of its lines."""
+    """Rows of the input where they are known; of a table of text the number of its lines. Windows are not counted."""
     already_done: int = 0
     """Rows that an earlier run finished."""
     done: int = 0
@@ -105,12 +106,14 @@ def run(job: BatchJob, explainer: "Explainer", engine: CorpusEngine | None = Non
     if config.units.kind == "spans":
         message = "units.kind is 'spans', which cuts one text. For many texts use token, word or sentence."
         raise UsageError(message)
+    if config.text.windows is not None:
+        windows.require_possible(config, paired=job.columns.pair is not None)
     rows = read_rows(job.source, job.columns, job.format)
     with closing(rows):
         _require_explainable(explainer, paired=job.columns.pair is not None)
         identity = identify(config, explainer.classifier)
         described, count = describe_input(job)
-        tally = Tally(total=_rows_of_shard(count, job.shard))
+        tally = Tally(total=None if config.text.windows is not None else _rows_of_shard(count, job.shard))
         about = {
             "config": config.to_dict(),
             "model": asdict(explainer.classifier.info),
@@ -120,7 +123,7 @@ def run(job: BatchJob, explainer: "Explainer", engine: CorpusEngine | None = Non
         with Store.opened(job.out, identity, about) as store:
             tally.notes += store.notes
             store.add_input(described)
-            groups = group_by_length(_rows_to_explain(rows, identity.digest, job), _token_counter(explainer))
+            groups = group_by_length(_rows_to_explain(rows, identity.digest, job, explainer), _token_counter(explainer))
             pending = _pending_groups(groups, store, tally, retry=job.retry_failed)
             explained = (engine or LocalEngine(explainer)).explain_groups(pending, tally.total)
             with PartWriter(store) as writer, closing(explained):
@@ -134,9 +137,11 @@ def run(job: BatchJob, explainer: "Explainer", engine: CorpusEngine | None = Non
     return tally
 
 
-def _rows_to_explain(rows: Iterator[Row], identity: str, job: BatchJob) -> Iterator[KeyedRow]:
+def _rows_to_explain(rows: Iterator[Row], identity: str, job: BatchJob, explainer: "Explainer") -> Iterator[KeyedRow]:
+    """The rows of the shard with their keys, each window of a longer text as a row where the settings ask for it."""
     keyed = with_keys(rows, identity, job.source_name)
-    return keyed if job.shard is None else in_shard(keyed, *job.shard)
+    own = keyed if job.shard is None else in_shard(keyed, *job.shard)
+    return own if explainer.config.text.windows is None else in_windows(own, explainer.windows)
 
 
 def _pending_groups(

@@ -64,7 +64,7 @@ def explain_group(explainer: GroupExplainer, group: Sequence[KeyedRow]) -> list[
 
 def _outcome(keyed: KeyedRow, result: "Explanation | Exception") -> RowOutcome:
     if not isinstance(result, Exception):
-        return RowOutcome(keyed, result)
+        return RowOutcome(keyed, result if keyed.window is None else keyed.window.noted(result))
     name = type(result).__name__
     message = str(result) if isinstance(result, IhError) else f"{name}: {result}"
     return RowOutcome(keyed, None, name, f"{keyed.row.place}: {message}")

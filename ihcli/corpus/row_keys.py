@@ -2,11 +2,16 @@
 
 import hashlib
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from ihcli.corpus.readers import Row
+from ihcli.errors import InputError
 from ihcli.output.naming import name_of_id, slug
+
+if TYPE_CHECKING:
+    from ihcli.windows import Window
 
 KEY_DIGITS = 32
 """Hexadecimal digits of a key."""
@@ -21,6 +26,8 @@ class KeyedRow:
     name: str
     source: str | None = None
     """The input, as the command named it."""
+    window: "Window | None" = None
+    """The part of the input's text that this row is, where that is explained in windows."""
 
 
 def with_keys(rows: Iterator[Row], identity: str, source: str | None = None) -> Iterator[KeyedRow]:
@@ -41,6 +48,29 @@ def with_keys(rows: Iterator[Row], identity: str, source: str | None = None) -> 
         times = 1 if base is None else names.count(base.encode("utf-8"))
         name = base or f"row-{row.number}"
         yield KeyedRow(row, digest.hexdigest()[:KEY_DIGITS], name if times == 1 else f"{name}~{times}", source)
+
+
+def in_windows(rows: Iterator[KeyedRow], divide: "Callable[[str], Sequence[Window]]") -> Iterator[KeyedRow]:
+    """The rows, each window of a longer text as a row of its own: `NAME~window-2-of-5`, with a key of its own.
+
+    A text that cannot be divided becomes a row with a problem.
+    """
+    for keyed in rows:
+        if keyed.row.problem is not None:
+            yield keyed
+            continue
+        try:
+            windows = divide(keyed.row.text)
+        except InputError as error:
+            yield replace(keyed, row=replace(keyed.row, problem=f"{keyed.row.place}: {error}"))
+            continue
+        if len(windows) == 1:
+            yield keyed
+            continue
+        for window in windows:
+            key = hashlib.sha256(f"{keyed.key} {window.name}".encode("ascii")).hexdigest()[:KEY_DIGITS]
+            row = replace(keyed.row, text=window.text)
+            yield replace(keyed, row=row, key=key, name=f"{keyed.name}~{window.name}", window=window)
 
 
 def in_shard(rows: Iterator[KeyedRow], index: int, count: int) -> Iterator[KeyedRow]:

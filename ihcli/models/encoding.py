@@ -93,8 +93,8 @@ def encode(
     truncated = len(batch["input_ids"]) > limit
     if truncated and not truncation:
         message = (
-            f"The text has {len(batch['input_ids'])} tokens and the model reads at most {limit}. Shorten it, or allow "
-            "it to be cut (--truncate)."
+            f"The text has {len(batch['input_ids'])} tokens and the model reads at most {limit}. Shorten it, allow it "
+            "to be cut (--truncate), or explain it in windows (--windows auto; in Python `Explainer.explain_windows`)."
         )
         raise TextTooLongError(message)
     if truncated:
@@ -172,12 +172,10 @@ def _units(
             message = f"The {SIDES[side].replace('_', ' ')} {text!r} tokenizes to nothing. Give a text with words."
             raise InputError(message)
         grouping = group(text, [tokens[i] for i in places], [offsets[i] for i in places], section, SIDES[side], opened)
+        members: list[list[str]] = [[] for _ in grouping.spans]
         for place, unit in zip(places, grouping.members, strict=True):
             groups[place] = len(units) + unit
-        members = [
-            [tokens[i] for i, m in zip(places, grouping.members, strict=True) if m == u]
-            for u in range(len(grouping.spans))
-        ]
+            members[unit].append(tokens[place])
         units += [
             Unit(text[start:end], start, end, tuple(own), SIDES[side])
             for (start, end), own in zip(grouping.spans, members, strict=True)

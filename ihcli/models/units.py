@@ -2,6 +2,7 @@
 
 import json
 import unicodedata
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -168,11 +169,12 @@ def _trimmed(text: str, span: Span) -> Span:
 
 
 class _Segments:
-    """Spans of a text, some of which are joined to one; a union-find over their indices."""
+    """Spans of a text that share no characters, some of which are joined to one; a union-find over their indices."""
 
     def __init__(self, spans: Sequence[Span]) -> None:
         self.spans = list(spans)
         self._parent = list(range(len(spans)))
+        self._places = sorted((start, index) for index, (start, _) in enumerate(spans))
 
     def root(self, index: int) -> int:
         """The first of the segments that are joined with this one."""
@@ -182,20 +184,27 @@ class _Segments:
 
     def holding(self, start: int, end: int) -> int:
         """The segment of some characters: those that they touch are joined; where there is none they become one."""
-        touched = [i for i, (first, last) in enumerate(self.spans) if first < end and start < last]
+        begun = max(0, bisect_right(self._places, (start, len(self.spans))) - 1)
+        near = self._places[begun : bisect_left(self._places, (end, -1))]
+        touched = [i for _, i in near if start < self.spans[i][1]]
         if not touched:
-            self._parent.append(len(self.spans))
+            index = len(self.spans)
+            self._parent.append(index)
             self.spans.append((start, end))
-            return len(self.spans) - 1
+            insort(self._places, (start, index))
+            return index
         first = min(self.root(i) for i in touched)
         for i in touched:
             self._parent[self.root(i)] = first
         return first
 
-    def extent(self, root: int) -> Span:
-        """From the first character of the joined segments to their last."""
-        parts = [span for i, span in enumerate(self.spans) if self.root(i) == root]
-        return min(start for start, _ in parts), max(end for _, end in parts)
+    def extents(self) -> dict[int, Span]:
+        """For each first of joined segments, from their first character to their last."""
+        found: dict[int, Span] = {}
+        for i, (start, end) in enumerate(self.spans):
+            first, last = found.get(self.root(i), (start, end))
+            found[self.root(i)] = (min(first, start), max(last, end))
+        return found
 
 
 def _by_segment(text: str, tokens: Sequence[Span], segments: Sequence[Span]) -> Grouping:
@@ -210,9 +219,9 @@ def _by_segment(text: str, tokens: Sequence[Span], segments: Sequence[Span]) -> 
     order = {root: unit for unit, root in enumerate(dict.fromkeys(roots))}
     read = [(start, end) for start, end in tokens if start < end]
     begun, last = min((start for start, _ in read), default=0), max((end for _, end in read), default=0)
-    spans = []
+    spans, extents = [], joined.extents()
     for root in order:
-        start, end = joined.extent(root) if joined.spans else (0, 0)
+        start, end = extents.get(root, (0, 0))
         spans.append((_seen_start(text, start, begun), _seen_end(text, end, last)))
     return Grouping(tuple(spans), tuple(order[root] for root in roots))
 

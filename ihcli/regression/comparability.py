@@ -28,6 +28,8 @@ _WITHOUT_EFFECT = {
     "attribution.evaluations",
     "attribution.removal",
     "baseline.others",
+    "text.windows",
+    "text.overlap",
 }
 """Settings that change a result within its tolerance only, or what stands beside it; the digest shows the name."""
 

@@ -46,6 +46,10 @@ class Stand:
         self.config = config
         return self
 
+    def windows(self, text: str, text_pair: str | None = None) -> list[str]:
+        assert text_pair is None
+        return [text]
+
     def time_limit(self) -> TimeLimit:
         return TimeLimit(self.config.attribution.max_seconds)
 
@@ -390,6 +394,9 @@ def test_trying_to_write_leaves_no_trace(ask: Ask, stand: Stand, tmp_path: Path)
         (["--engine", "reverse"], "attribution.engine", "reverse"),
         (["--seed", "3"], "attribution.seed", 3),
         (["--truncate"], "text.truncation", True),
+        (["--windows", "auto"], "text.windows", "auto"),
+        (["--windows", "50"], "text.windows", 50),
+        (["--windows", "50", "--overlap", "9"], "text.overlap", 9),
         (["--device", "cuda:1"], "runtime.device", "cuda:1"),
         (["--memory", "2GiB"], "runtime.memory", "2GiB"),
         (["--threads", "1"], "runtime.threads", 1),

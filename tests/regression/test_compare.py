@@ -226,6 +226,7 @@ def test_rank_limits_come_from_the_settings():
     [
         ("units", "kind", "token", Severity.REGRESSION),
         ("text", "truncation", True, Severity.REGRESSION),
+        ("text", "windows", 100, Severity.INFO),  # each window is a text of its own
         ("model", "smoothing", "off", Severity.REGRESSION),
         ("attribution", "top", 5, Severity.REGRESSION),
         ("baseline", "kind", "mask", Severity.WARNING),  # the record says pad on both sides

@@ -11,8 +11,9 @@ from explanations import make_explanation
 
 from ihcli.config import RunConfig
 from ihcli.corpus.batch_run import BatchJob, Tally, run
-from ihcli.errors import NonFiniteError, TextTooLongError
+from ihcli.errors import InputError, NonFiniteError, TextTooLongError
 from ihcli.results import Explanation, ModelInfo
+from ihcli.windows import Window
 
 LIMIT = 12
 
@@ -41,6 +42,19 @@ class StandIn:
 
     def prepare(self, text: str, text_pair: str | None = None) -> None:
         pass
+
+    def windows(self, text: str) -> list[Window]:
+        """Windows of four words that share none."""
+        words = text.split()
+        if "undivided" in words:
+            message = "This text cannot be divided."
+            raise InputError(message)
+        parts = [" ".join(words[k : k + 4]) for k in range(0, len(words), 4)]
+        total = len(words)
+        return [
+            Window(part, 0, 1, 4 * k, min(4 * k + 4, total), k + 1, len(parts), total, "words")
+            for k, part in enumerate(parts)
+        ]
 
     def explain_together(self, texts: Sequence[tuple[str, str | None]]) -> list[Explanation | Exception]:
         self.groups.append(len(texts))

@@ -28,7 +28,6 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (ROOT / "README.md", *sorted(DOCS.rglob("*.md")))
 }
-BENCHMARKS = PAGES["configs/docs/explanation/benchmarks.md"]
 MEASURED = PAGES["configs/docs/explanation/measured.md"]
 RUN_CELL = re.compile(r"```(bash|python)\n(.*?)```", re.DOTALL)
 NUMBER = re.compile(r"[−+-]?\d[\d.]*(?:e[−-]?\d+)?")
@@ -152,38 +151,16 @@ def test_a_configuration_in_it_loads(code: str, tmp_path: Path) -> None:
     assert load(file, environ={}).config != RunConfig()
 
 
-def test_the_table_of_the_bench_shows_its_data() -> None:
-    texts = json.loads((ROOT / "outputs/benchmarks/bench.json").read_text(encoding="utf-8"))["texts"]
-    rows = re.findall(
-        r"^\| ([^|]*(?:certified|published|double|Gauss|grid, to)[^|]*) (\|.*)$", BENCHMARKS, re.MULTILINE
-    )
-    shown = {name: [numbers(cell.replace(",", "")) for cell in cells.split("|")[1:-1]] for name, cells in rows}
-    ours = [_measured(text, "ours", "tolerance 0.01") for text in texts]
-    article = [_measured(text, "article", "50 steps") for text in texts]
-    paper = [[_seconds(text["reaches"], "paper")] for text in texts[:-1]]
-    grid = _measured(texts[-1], "paper", "49 samples")
-    measured = {
-        "certified": [[one["seconds"], 100 * one["error"]] for one in ours],
-        "published": [[one["seconds"], one["correlation"]] for one in article],
-        "double": [[_seconds(text["measurements"], "article-double")] for text in texts],
-        "paper": [*paper, [49, grid["seconds"], 100 * grid["error"]]],
-        "Gauss": [[_seconds(text["reaches"], "product-grid")] for text in texts],
-    }
-    for kind, expected in measured.items():
-        [row] = [cells for name, cells in shown.items() if kind in name]
-        for cell, values in zip(row, expected, strict=True):
-            assert cell == pytest.approx(values, rel=0.02, abs=0.005), kind
-
-
 def test_the_times_beside_the_published_ones_are_those_of_the_bench() -> None:
     text = json.loads((ROOT / "outputs/benchmarks/bench.json").read_text(encoding="utf-8"))["texts"][-1]
-    ours, paper = _measured(text, "ours", "tolerance 0.01"), _measured(text, "paper", "49 samples")
-    article = _seconds(text["measurements"], "article")
+    measured = {(one["procedure"], one["effort"]): one for one in text["measurements"]}
+    default, pad = (measured[name, "tolerance 0.01"] for name in ("value-zeroing", "ours"))
+    paper, article = measured["paper", "49 samples"], measured["article", "50 steps"]
     said = section(README, "times").replace(" %", "%")
-    own = f"the text of {text['units']} units in {ours['seconds']:.1f} s (true error {ours['error']:.2%})"
-    assert own in said
+    own = f"{text['units']} units, `ih` takes {default['seconds']:.1f} s (true error {default['error']:.2%}), or"
+    assert f"{own} {pad['seconds']:.1f} s ({pad['error']:.2%}) with the published baseline `pad`" in said
     assert f"49 samples takes {paper['seconds']:.0f} s with an error of {paper['error']:.0%}" in said
-    assert f"a later article {article:.0f} s for another quantity" in said
+    assert f"a later article {article['seconds']:.0f} s for another quantity" in said
 
 
 def test_the_times_of_the_defaults_are_those_of_their_data() -> None:
@@ -322,6 +299,41 @@ def test_the_worked_removal_adds_up_to_the_effect() -> None:
     assert sum(parts) == whole == pytest.approx(1000 * document["removal"]["pairs"][0]["effect"], abs=2)
 
 
+def test_the_table_of_the_bench_shows_seconds_errors_and_what_was_scaled() -> None:
+    def text(units: int, error: float, share: float, seconds: float | None) -> dict[str, Any]:
+        done = {"seconds": 2.0, "error": error, "correlation": -0.25, "share": 1.0}
+        article = done | {"seconds": 1234.5, "share": share}
+        return {
+            "units": units,
+            "measurements": [
+                done | {"procedure": "value-zeroing", "effort": "tolerance 0.01", "seconds": 0.12345},
+                done | {"procedure": "ours", "effort": "tolerance 0.01"},
+                article | {"procedure": "article", "effort": "50 steps"},
+                article | {"procedure": "article-double", "effort": "50 × 50 steps"},
+                done | {"procedure": "paper", "effort": "49 samples", "error": 1.04},
+                done | {"procedure": "paper", "effort": "256 samples", "error": 1.01 if seconds is None else 0.07},
+                done | {"procedure": "product-grid", "effort": "4 a side"},
+            ],
+            "reaches": [
+                {"procedure": "paper", "seconds": 98765.0, "how": "extrapolated"},
+                {"procedure": "product-grid", "seconds": 12.34, "how": "measured" if seconds else "at least"},
+            ],
+        }
+
+    shown = site().times_beside_published({"texts": [text(5, 0.001, 1.0, 1.0), text(23, 0.0022, 0.5, None)]})
+    rows = [[cell.strip() for cell in line.split("|")[2:-1]] for line in shown.splitlines()]
+    assert rows[0] == ["5 units", "23 units"]
+    assert rows[2:] == [
+        ["0.123 (0.1 %)", "0.123 (0.22 %)"],
+        ["2.00 (0.1 %)", "2.00 (0.22 %)"],
+        ["1,230 (−0.25)", "1,230 (−0.25; scaled up)"],
+        ["1,230", "1,230 (scaled up)"],
+        ["2.00 (104 %)", "2.00 (104 %)"],
+        ["98,800", "–"],
+        ["12.3", "over 12.3"],
+    ]
+
+
 def test_the_site_shows_every_command_and_every_setting() -> None:
     made = site()
     shown = made.help_of_every_command()
@@ -348,12 +360,3 @@ def test_every_link_to_a_file_leads_somewhere(name: str) -> None:
         # Pictures stand in outputs/, which the site takes over at its root.
         found.append(ROOT / target.replace("../", ""))
         assert any(path.exists() for path in found), target
-
-
-def _seconds(measured: list[dict[str, Any]], procedure: str) -> float:
-    return next(one["seconds"] for one in measured if one["procedure"] == procedure)
-
-
-def _measured(text: dict[str, Any], procedure: str, effort: str) -> dict[str, Any]:
-    [found] = [one for one in text["measurements"] if (one["procedure"], one["effort"]) == (procedure, effort)]
-    return dict(found)

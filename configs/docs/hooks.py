@@ -1,6 +1,7 @@
 """What the documentation makes when it is built: help, settings, a worked sum, formulas as MathML, recorded figures."""
 
 import json
+import math
 import os
 import re
 from collections.abc import Iterator, Mapping
@@ -8,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
+BENCH = ROOT / "outputs/benchmarks/bench.json"
 RECORDED = ROOT / "outputs/this-movie-was-not-bad/result.json"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 FETCHED = re.compile(r'<script src="https://[^"]*/iframe-worker/shim"></script>')
@@ -157,12 +159,48 @@ def worked_removal(document: Mapping[str, Any] | None = None) -> str:
     )
 
 
+def times_beside_published(document: Mapping[str, Any] | None = None) -> str:
+    """The recorded bench as a table: seconds of each procedure for each text."""
+    found = document or json.loads(BENCH.read_text(encoding="utf-8"))
+    texts = found["texts"]
+    rows = [
+        (
+            "`ih`, value zeroing, certified to 1 % (true error)",
+            [_seconds_and_error(text, "value-zeroing") for text in texts],
+        ),
+        ("`ih`, baseline `pad`, certified to 1 % (true error)", [_seconds_and_error(text, "ours") for text in texts]),
+        (
+            "the article as published: another quantity (correlation with the truth)",
+            [_of_the_article(text) for text in texts],
+        ),
+        (
+            "the article's double integral",
+            [_shown(_measured(text, "article-double", "50 × 50 steps")) for text in texts],
+        ),
+        (
+            "the paper's grid of 49 samples (true error)",
+            [_seconds_and_error(text, "paper", "49 samples") for text in texts],
+        ),
+        ("the paper's grid, to 1 %, extrapolated", [_reached(text, "paper") for text in texts]),
+        ("Gauss–Legendre product grid, to 1 %", [_reached(text, "product-grid") for text in texts]),
+    ]
+    head = (
+        "| seconds | "
+        + " | ".join(f"{text['units']} units" for text in texts)
+        + " |\n"
+        + "|---" * (len(texts) + 1)
+        + "|\n"
+    )
+    return head + "".join(f"| {name} | {' | '.join(cells)} |\n" for name, cells in rows)
+
+
 MADE = {
     "<!-- made: help -->": help_of_every_command,
     "<!-- made: settings -->": settings,
     "<!-- made: sum -->": worked_sum,
     "<!-- made: rows -->": worked_rows,
     "<!-- made: removal -->": worked_removal,
+    "<!-- made: bench -->": times_beside_published,
 }
 """Marks of pages, and what stands in their place on the site."""
 
@@ -187,6 +225,47 @@ def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, 
     yield words
     for name, below in getattr(command, "commands", {}).items():
         yield from _commands(below, (*words, name))
+
+
+def _measured(text: Mapping[str, Any], procedure: str, effort: str) -> Mapping[str, Any]:
+    """The measurement of a procedure at an effort."""
+    [found] = [one for one in text["measurements"] if (one["procedure"], one["effort"]) == (procedure, effort)]
+    return dict(found)
+
+
+def _shown(measured: Mapping[str, Any]) -> str:
+    """Seconds, marked where they were scaled up from a part of the work."""
+    return _three_digits(measured["seconds"]) + ("" if measured["share"] == 1 else " (scaled up)")
+
+
+def _seconds_and_error(text: Mapping[str, Any], procedure: str, effort: str = "tolerance 0.01") -> str:
+    measured = _measured(text, procedure, effort)
+    return f"{_three_digits(measured['seconds'])} ({_percent(measured['error'])})"
+
+
+def _of_the_article(text: Mapping[str, Any]) -> str:
+    measured = _measured(text, "article", "50 steps")
+    correlation = f"{measured['correlation']:.2f}".replace("-", "−")
+    return f"{_three_digits(measured['seconds'])} ({correlation}{'' if measured['share'] == 1 else '; scaled up'})"
+
+
+def _reached(text: Mapping[str, Any], procedure: str) -> str:
+    """Seconds to an error of 1 %, or how long was not enough; none from errors as large as the matrix."""
+    [found] = [one for one in text["reaches"] if one["procedure"] == procedure]
+    smallest = min(one["error"] for one in text["measurements"] if one["procedure"] == procedure)
+    if found["how"] == "extrapolated" and smallest >= 1:
+        return "–"
+    return ("over " if found["how"] == "at least" else "") + _three_digits(found["seconds"])
+
+
+def _percent(share: float) -> str:
+    """A share in percent, with two digits."""
+    return f"{100 * share:.0f} %" if share >= 0.1 else f"{100 * share:.2g} %"  # noqa: PLR2004  (no exponents from 100 % on)
+
+
+def _three_digits(seconds: float) -> str:
+    digits = max(0, 2 - math.floor(math.log10(seconds)))
+    return f"{round(seconds, 2 - math.floor(math.log10(seconds))):,.{digits}f}"
 
 
 def _cell(text: str | None) -> str:

@@ -9,14 +9,14 @@ import numpy as np
 import torch
 import transformers
 
-from ihcli import __version__, mixed_units
+from ihcli import __version__, mixed_units, wording
 from ihcli.attribution.integrated import Interactions
 from ihcli.attribution.time_limit import TimeLimit
 from ihcli.config import RunConfig
 from ihcli.errors import BaselineError, InputError, ModelError
 from ihcli.models import EncodedText, LoadedClassifier, Presence
 from ihcli.models.deletion import DeletionGame
-from ihcli.removal_check import check_by_removal, contradictions
+from ihcli.removal_check import check_by_removal
 from ihcli.results import Environment, Explanation, PathProfile, Prediction, Surrogate, Target
 from ihcli.text_games import GameExplanation
 
@@ -119,7 +119,7 @@ def _with_removal(explanation: Explanation, game: DeletionGame) -> Explanation:
     except (BaselineError, InputError, ModelError) as error:
         warning = f"The check by removal was not possible: {error}"
         return dataclasses.replace(explanation, warnings=(*explanation.warnings, warning))
-    warnings = contradictions(explanation, removal)
+    warnings = wording.contradictions(explanation, removal)
     return dataclasses.replace(explanation, removal=removal, warnings=(*explanation.warnings, *warnings))
 
 

@@ -8,7 +8,7 @@ alone, and R² says how well; beyond five units it is estimated (`ihcli.removal.
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from ihcli.models.deletion import DeletionGame
 from ihcli.removal.correlation import pearson
 from ihcli.removal.game import Array, Coalitions, CountedGame, all_coalitions
 from ihcli.removal.judging import integrated_hessians_form, linear_form
-from ihcli.removal.multilinear import NORMAL_95, exact_interactions
+from ihcli.removal.multilinear import exact_interactions
 from ihcli.removal.sampled_judging import Fit, fits, spread_coalitions
 from ihcli.results import Explanation, Removal, RemovedPair, RemovedText
 
@@ -29,12 +29,8 @@ NOTABLE = 0.1
 """Pairs below this share of the strongest are not compared."""
 EXACT_UNITS = 5
 """Up to so many units all coalitions are evaluated."""
-APART = 0.1
-"""R² of the pattern alone is told where it is higher by so much."""
 SPREAD = (10, 64)
 """Coalitions that are evaluated besides those of the pairs for more units: as many as units, within these bounds."""
-_LONGEST = 40
-"""Characters of a unit's name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,18 +62,18 @@ def check_by_removal(explanation: Explanation, game: DeletionGame) -> Removal:
     counted = CountedGame(game, units, whole=None if smoothed else explanation.f_input)
     strong = _strong(explanation)
     exact = units <= EXACT_UNITS
-    asked = np.unique(np.concatenate([_fours(strong, units).reshape(-1, units), _further(units)]), axis=0)
+    fours = _fours(strong, units).reshape(-1, units)
+    asked = np.unique(np.concatenate([fours, _ends(explanation, strong), _further(units)]), axis=0)
     values = counted(asked)  # all at once, for the sake of few forward passes
-    effects = counted(_fours(strong, units).reshape(-1, units)).reshape(-1, 4) @ np.array([1.0, -1.0, -1.0, 1.0])
+    effects = counted(fours).reshape(-1, 4) @ np.array([1.0, -1.0, -1.0, 1.0])
     found = _fits(explanation, asked, values) if units > 1 else _Fits()
     correlation = _correlation(explanation.ih, exact_interactions(counted, units).matrix) if exact else None
-    pairs = _shown(explanation, game, counted, strong[:PAIRS], effects)
     agreeing = sum(own.entry * effect > 0 for own, effect in zip(strong, effects, strict=True))
-    nothing = game.predictions(np.zeros((1, units), dtype=bool))[0] if units == 1 else None
     matrix, attributions = found.matrix, found.attributions
-    return Removal(
-        sentence=_sentence(explanation, pairs, agreeing, len(strong), matrix, nothing),
-        pairs=pairs,
+    nothing, *largest = _removed(game, counted, _ends(explanation, strong))
+    removal = Removal(
+        sentence="",
+        pairs=_shown(game, counted, strong[:PAIRS], effects),
         compared=len(strong),
         agreeing=agreeing,
         r_squared=None if matrix is None else matrix.r_squared,
@@ -89,7 +85,11 @@ def check_by_removal(explanation: Explanation, game: DeletionGame) -> Removal:
         r_squared_scaled=None if matrix is None else matrix.r_squared_scaled,
         r_squared_error=None if matrix is None else matrix.error,
         r_squared_attributions_error=None if attributions is None else attributions.error,
+        r_squared_scaled_error=None if matrix is None else matrix.error_scaled,
+        nothing=nothing,
+        largest=largest[0] if largest else None,
     )
+    return replace(removal, sentence=wording.by_removal(explanation, removal))
 
 
 def coalitions(units: int) -> int:
@@ -138,20 +138,37 @@ def _fours(strong: Sequence[_Strong], units: int) -> Coalitions:
     return rows
 
 
-def _shown(
-    explanation: Explanation, game: DeletionGame, counted: CountedGame, strong: Sequence[_Strong], effects: Array
-) -> tuple[RemovedPair, ...]:
-    """Pairs with the three texts without their units."""
+def _ends(explanation: Explanation, strong: Sequence[_Strong]) -> Coalitions:
+    """The text without any unit, and the one without the unit of the largest attribution, (1 or 2, U).
+
+    The second is left out where it is among the texts of the strongest pair.
+    """
     units = len(explanation.units)
-    rows = _fours(strong, units)[:, 1:].reshape(-1, units)
-    if not len(rows):
-        return ()
-    texts = [
-        RemovedText(tuple(np.flatnonzero(~row).tolist()), " / ".join(sides), label, probability, score)
-        for row, sides, (label, probability), score in zip(
+    rows = np.ones((2, units), dtype=bool)
+    rows[0] = False
+    unit = int(np.abs(explanation.ig).argmax())
+    rows[1, unit] = False
+    known = units == 1 or (bool(strong) and unit in {strong[0].i, strong[0].j})
+    return rows[:1] if known else rows
+
+
+def _removed(game: DeletionGame, counted: CountedGame, rows: Coalitions) -> list[RemovedText]:
+    """The texts of coalitions (n, U) and the model's answers to them."""
+    return [
+        RemovedText(tuple(np.flatnonzero(~row).tolist()), " / ".join(sides), label, probability, score, explained)
+        for row, sides, (label, probability, explained), score in zip(
             rows, game.texts(rows), game.predictions(rows), counted(rows).tolist(), strict=True
         )
     ]
+
+
+def _shown(
+    game: DeletionGame, counted: CountedGame, strong: Sequence[_Strong], effects: Array
+) -> tuple[RemovedPair, ...]:
+    """Pairs with the three texts without their units."""
+    if not strong:
+        return ()
+    texts = _removed(game, counted, _fours(strong, game.units)[:, 1:].reshape(-1, game.units))
     return tuple(
         RemovedPair(own.i, own.j, own.entry, float(effect), *texts[3 * place : 3 * place + 3])
         for place, (own, effect) in enumerate(zip(strong, effects, strict=False))
@@ -165,81 +182,3 @@ def _correlation(matrix: Array, other: Array) -> float | None:
     known = ~np.isnan(first)
     found = pearson(first[known], second[known])
     return None if math.isnan(found) else found
-
-
-def contradictions(explanation: Explanation, removal: Removal) -> list[str]:
-    """A warning for each pair that is shown and that removal gives the other sign, where it shows anything."""
-    names = wording.names(explanation.units, _LONGEST)
-    return [
-        f"Removing words gives {names[pair.i]} · {names[pair.j]} the other sign: together they add "
-        f"{_signed(pair.effect)} to the score beyond what each adds, the matrix 2Γ = {_signed(2 * pair.interaction)}."
-        for pair in removal.pairs
-        if not pair.agrees and abs(pair.effect) >= NOTABLE * abs(pair.interaction)
-    ]
-
-
-def _sentence(
-    explanation: Explanation,
-    pairs: Sequence[RemovedPair],
-    agreeing: int,
-    compared: int,
-    fit: Fit | None,
-    nothing: tuple[str, float] | None = None,
-) -> str:
-    """The finding in plain words; `nothing` is the model's answer to a text without its only unit."""
-    names = [f"“{name}”" for name in wording.names(explanation.units, _LONGEST)]
-    parts = []
-    if nothing is not None:
-        parts.append(f"Without {names[0]} nothing is left, and the model says {_answer(explanation, *nothing)}.")
-    if pairs:
-        first, said = pairs[0], explanation.prediction
-        texts = first.without_first, first.without_second, first.without_both
-        answers = [_answer(explanation, one.label, one.probability) for one in texts]
-        parts.append(
-            f"The text: {_answer(explanation, said.label, said.probabilities[said.label])}; without {names[first.i]}: "
-            f"{answers[0]}; without {names[first.j]}: {answers[1]}; without both: {answers[2]}."
-        )
-    if compared == 1:
-        sign = "the same sign as the matrix" if agreeing else "another sign than the matrix"
-        parts.append(f"Removing words gives this pair {sign}.")
-    elif compared:
-        every = "both" if compared == 2 else f"all {compared}"  # noqa: PLR2004
-        some = every if agreeing == compared else f"{agreeing} of the {compared}"
-        parts.append(f"Removing words gives {some} strongest pairs the same sign as the matrix.")
-    if fit is not None:
-        parts.append(_explained(fit))
-    return " ".join(parts)
-
-
-def _explained(fit: Fit) -> str:
-    """How much of what removing words does the matrix explains, as it stands or by its pattern alone."""
-    scaled = fit.r_squared_scaled
-    if fit.scale is not None and scaled is not None and fit.scale > 0 and scaled >= max(fit.r_squared + APART, APART):
-        factor, size = (1 / fit.scale, "large") if fit.scale < 1 else (fit.scale, "small")
-        return (
-            f"Its pattern explains {_share(scaled, fit.error_scaled)} of how the score varies as words are removed, "
-            f"but its numbers are {factor:.2g} times too {size} for that."
-        )
-    if fit.r_squared > 0:
-        return f"The matrix explains {_share(fit.r_squared, fit.error)} of how the score varies as words are removed."
-    return (
-        "The matrix does not predict how the score varies as words are removed: the mean score would predict it better."
-    )
-
-
-def _share(value: float, error: float | None) -> str:
-    """A share in percent, with its 95 % interval where it is an estimate."""
-    if not error:
-        return f"{100 * value:.0f} %"
-    low, high = max(value - NORMAL_95 * error, 0.0), min(value + NORMAL_95 * error, 1.0)
-    return f"about {100 * value:.0f} % (from {100 * low:.0f} to {100 * high:.0f} %)"
-
-
-def _answer(explanation: Explanation, label: str, probability: float) -> str:
-    """A label with its probability, or a regressor's value."""
-    return f"{label} = {probability:.2f}" if explanation.prediction.are_values else f"{label} ({probability:.2f})"
-
-
-def _signed(value: float) -> str:
-    """A number with its sign."""
-    return f"{value:+.3g}".replace("-", wording.MINUS)

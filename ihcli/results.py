@@ -243,6 +243,8 @@ class RemovedText:
         label: The predicted label.
         probability: Its probability; for a regressor its output.
         score: The explained scalar f.
+        target_probability: The probability of the explained label; for a regressor its output.  None in a record of an
+            older version.
     """
 
     without: tuple[int, ...]
@@ -250,6 +252,7 @@ class RemovedText:
     label: str
     probability: float
     score: float
+    target_probability: float | None = None
 
 
 @with_config(EXACT)
@@ -287,7 +290,7 @@ class Removal:
     """How the explanation agrees with what removing units from the text does (the check by removal).
 
     Attributes:
-        sentence: The finding in one plain sentence.
+        sentence: The finding in plain sentences.
         pairs: The strongest pairs, each with the texts without one, the other, and both.
         compared: Strong pairs whose sign was compared with removal.
         agreeing: Those of them whose sign agrees.
@@ -301,6 +304,9 @@ class Removal:
         r_squared_scaled: R² with that factor: what the pattern of the matrix explains, its size aside.
         r_squared_error: The standard error of `r_squared`, 0 where it is exact; None where not known.
         r_squared_attributions_error: The same of `r_squared_attributions`.
+        r_squared_scaled_error: The same of `r_squared_scaled`.
+        nothing: The text without any unit; None in a record of an older version.
+        largest: The text without the unit of the largest attribution; None where the strongest pair holds it.
     """
 
     sentence: str
@@ -316,6 +322,15 @@ class Removal:
     r_squared_scaled: float | None = None
     r_squared_error: float | None = None
     r_squared_attributions_error: float | None = None
+    r_squared_scaled_error: float | None = None
+    nothing: RemovedText | None = None
+    largest: RemovedText | None = None
+
+    @property
+    def texts(self) -> tuple[RemovedText, ...]:
+        """All texts of the check that are kept."""
+        pairs = (text for own in self.pairs for text in (own.without_first, own.without_second, own.without_both))
+        return (*pairs, *(text for text in (self.nothing, self.largest) if text is not None))
 
 
 @with_config(EXACT)
@@ -751,12 +766,13 @@ def _numbers(explanation: Explanation) -> Iterator[tuple[str, ArrayLike, bool]]:
 def _removal_numbers(removal: Removal) -> Iterator[float]:
     """All numbers of a check by removal."""
     shares = removal.r_squared, removal.r_squared_attributions, removal.correlation, removal.r_squared_scaled
-    for share in (*shares, removal.scale, removal.r_squared_error, removal.r_squared_attributions_error):
+    errors = removal.r_squared_error, removal.r_squared_attributions_error, removal.r_squared_scaled_error
+    for share in (*shares, removal.scale, *errors):
         yield 0.0 if share is None else share
     for pair in removal.pairs:
         yield from (pair.interaction, pair.effect)
-        for text in (pair.without_first, pair.without_second, pair.without_both):
-            yield from (text.probability, text.score)
+    for text in removal.texts:
+        yield from (text.probability, text.score, text.target_probability or 0.0)
 
 
 def _are_known(values: ArrayLike, *, gaps: bool) -> bool:
@@ -775,12 +791,15 @@ def _largest(values: ArrayLike) -> float:
 def _misplaced_removals(explanation: Explanation) -> Iterator[str]:
     """The first position in the check by removal that is not one of the units'."""
     count = len(explanation.units)
-    for pair in () if explanation.removal is None else explanation.removal.pairs:
-        texts = pair.without_first, pair.without_second, pair.without_both
-        positions = [pair.i, pair.j, *(position for text in texts for position in text.without)]
-        outside = [position for position in positions if not 0 <= position < count]
-        if outside or pair.i >= pair.j:
+    if explanation.removal is None:
+        return
+    for pair in explanation.removal.pairs:
+        if not 0 <= pair.i < pair.j < count:
             yield f"checks the removal of the units {pair.i} and {pair.j}, which are no pair of its {count} units."
+            return
+    for position in (position for text in explanation.removal.texts for position in text.without):
+        if not 0 <= position < count:
+            yield f"checks the removal of the unit {position}, which is none of its {count} units."
             return
 
 

@@ -1,6 +1,5 @@
 """The check by removal, games of a text and methods side by side, on the bundled model."""
 
-import dataclasses
 from math import comb
 
 import numpy as np
@@ -11,8 +10,7 @@ from typer.testing import CliRunner
 from ihcli.cli.app import app
 from ihcli.errors import UsageError
 from ihcli.pipeline import Explainer
-from ihcli.removal.sampled_judging import Fit
-from ihcli.removal_check import _correlation, _further, _sentence, contradictions
+from ihcli.removal_check import _correlation, _further
 from ihcli.results import Explanation
 from ihcli.sources import SourceName, compare, sources_of
 
@@ -155,82 +153,48 @@ def test_the_commands_print_tables_and_documents(tmp_path) -> None:
     assert run.invoke(app, ["evaluate", str(tmp_path / "absent.txt")]).exit_code == 2
 
 
-def fit(r_squared: float, scale: float = 1.0, scaled: float | None = None, error: float = 0.0) -> Fit:
-    return Fit(r_squared, error, scale, r_squared if scaled is None else scaled, error)
+def probability(explainer: Explainer, text: str, index: int) -> float:
+    logits = np.array([score(explainer, text, label) for label in range(2)])
+    return float(np.exp(logits[index]) / np.exp(logits).sum())
 
 
-VARIES = "of how the score varies as words are removed"
-WORSE = "The matrix does not predict how the score varies as words are removed: the mean score would predict it better."
-
-
-@pytest.mark.parametrize(
-    ("found", "said"),
-    [
-        (fit(0.637), f"The matrix explains 64 % {VARIES}."),
-        (fit(0.64, 0.9, 0.66), f"The matrix explains 64 % {VARIES}."),
-        (fit(0.64, error=0.05), f"The matrix explains about 64 % (from 54 to 74 %) {VARIES}."),
-        (fit(0.99, error=0.05), f"The matrix explains about 99 % (from 89 to 100 %) {VARIES}."),
-        (
-            fit(-0.05, 0.53, 0.95),
-            f"Its pattern explains 95 % {VARIES}, but its numbers are 1.9 times too large for that.",
-        ),
-        (fit(0.5, 1.8, 0.9), f"Its pattern explains 90 % {VARIES}, but its numbers are 1.8 times too small for that."),
-        (fit(-7.3), WORSE),
-        (fit(-0.5, -1.0, 0.9), WORSE),
-        (fit(-0.5, 0.1, 0.05), WORSE),
-        (None, ""),
-    ],
-)
-def test_what_the_matrix_explains_is_said_in_plain_words(explanation, found, said) -> None:
-    assert _sentence(explanation, (), 0, 0, found) == said
-
-
-@pytest.mark.parametrize(
-    ("agreeing", "compared", "said"),
-    [
-        (1, 1, "Removing words gives this pair the same sign as the matrix."),
-        (0, 1, "Removing words gives this pair another sign than the matrix."),
-        (9, 10, "Removing words gives 9 of the 10 strongest pairs the same sign as the matrix."),
-        (2, 2, "Removing words gives both strongest pairs the same sign as the matrix."),
-        (0, 2, "Removing words gives 0 of the 2 strongest pairs the same sign as the matrix."),
-        (10, 10, "Removing words gives all 10 strongest pairs the same sign as the matrix."),
-    ],
-)
-def test_signs_are_compared_in_plain_words(explanation, agreeing, compared, said) -> None:
-    assert _sentence(explanation, (), agreeing, compared, None) == said
-
-
-def test_the_sentence_has_the_four_answers_of_the_strongest_pair(explanation: Explanation) -> None:
-    pair = explanation.removal.pairs[0]
-    texts = pair.without_first, pair.without_second, pair.without_both
-    answers = [f"{one.label} ({one.probability:.2f})" for one in texts]
-    label = explanation.prediction.label
+def test_the_probability_of_the_explained_label_is_told_of_each_text(explainer: Explainer, explanation) -> None:
+    (pair, *_), index = explanation.removal.pairs, explanation.target.index
+    texts = [explanation.removal.nothing, pair.without_first, pair.without_second, pair.without_both]
+    expected = [probability(explainer, text, index) for text in ("", "this movie was bad", "this movie was not",
+                                                                 "this movie was")]  # fmt: skip
+    assert [one.target_probability for one in texts] == pytest.approx(expected, abs=1e-5)
+    told = [f"{probability(explainer, TEXT, index):.2f} for the text", *(f"{value:.2f}" for value in expected)]
     assert explanation.removal.sentence.startswith(
-        f"The text: {label} ({explanation.prediction.probabilities[label]:.2f}); without “not”: {answers[0]}; "
-        f"without “bad”: {answers[1]}; without both: {answers[2]}. "
+        f"Probability of POSITIVE: {told[0]}, {told[1]} for an empty text, {told[2]} without “not”, "
+        f"{told[3]} without “bad”, {told[4]} without both. "
     )
+    assert explanation.removal.largest is None  # it is in the strongest pair
+
+
+def test_the_probability_is_that_of_the_explained_label_whatever_is_predicted(explainer: Explainer) -> None:
+    result = Explainer({"target": {"label": "NEGATIVE"}}).explain(TEXT)
+    assert result.removal.nothing.target_probability == pytest.approx(probability(explainer, "", 0), abs=1e-5)
+    assert result.removal.sentence.startswith(f"Probability of NEGATIVE: {probability(explainer, TEXT, 0):.2f} for")
+
+
+def test_the_unit_with_the_largest_attribution_is_removed_too(explainer: Explainer) -> None:
+    result = explainer.explain("a charming disaster from start to finish")
+    unit = int(np.abs(result.ig).argmax())
+    (first, *_) = result.removal.pairs
+    without = result.removal.largest or (first.without_first if first.i == unit else first.without_second)
+    assert without.without == (unit,)
+    words = [word.text for place, word in enumerate(result.units) if place != unit]
+    assert without.score == pytest.approx(score(explainer, " ".join(words), result.target.index), abs=1e-5)
 
 
 def test_one_word_is_held_against_nothing(explainer: Explainer) -> None:
     result = explainer.explain("superb")
-    logits = np.array([score(explainer, "", index) for index in range(2)])
-    label = explainer.classifier.labels[int(logits.argmax())]
-    probability = np.exp(logits.max()) / np.exp(logits).sum()
-    said = f"Without “superb” nothing is left, and the model says {label} ({probability:.2f})."
+    index = result.target.index
+    values = [probability(explainer, text, index) for text in ("superb", "")]
+    said = f"Probability of {result.target.label}: {values[0]:.2f} for the text, {values[1]:.2f} for an empty text."
     assert result.removal.sentence == said
     assert result.removal.evaluations == 1
-
-
-def test_only_a_pair_that_removal_gives_the_other_sign_is_warned_of(explanation: Explanation) -> None:
-    removal = explanation.removal
-    (first, *_) = removal.pairs
-    turned = dataclasses.replace(removal, pairs=(dataclasses.replace(first, effect=-5.8),))
-    (warning,) = contradictions(explanation, turned)
-    assert "not · bad the other sign" in warning
-    assert "−5.8" in warning
-    assert f"2Γ = +{2 * first.interaction:.3g}." in warning  # what is comparable to the effect of removing both
-    nothing = dataclasses.replace(removal, pairs=(dataclasses.replace(first, effect=-1e-3),))
-    assert contradictions(explanation, removal) == contradictions(explanation, nothing) == []
 
 
 def test_the_error_of_an_estimate_is_told_and_an_exact_share_has_none(explainer: Explainer, explanation) -> None:

@@ -127,11 +127,12 @@ class DeletionGame:
             found[start : start + _TEXTS] = output(logits, self.target, self.classifier.problem, self._against)
         return found
 
-    def predictions(self, coalitions: Coalitions) -> list[tuple[str, float]]:
-        """The predicted label of each cut text and its probability (for a regressor, its output)."""
+    def predictions(self, coalitions: Coalitions) -> list[tuple[str, float, float]]:
+        """Of each cut text the predicted label, its probability and that of the explained label (or its output)."""
         logits = self._logits_of(self._tokenized(self._checked(coalitions)))
         answers = probabilities(logits, self.classifier.problem)
-        return [(self.classifier.labels[int(own.argmax())], float(own.max())) for own in answers]
+        explained = self.target.index
+        return [(self.classifier.labels[int(own.argmax())], float(own.max()), float(own[explained])) for own in answers]
 
     def _checked(self, coalitions: Coalitions) -> Coalitions:
         rows = np.asarray(coalitions, dtype=bool)

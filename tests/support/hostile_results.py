@@ -14,7 +14,7 @@ from ihcli.results import SCHEMA, Explanation, Removal, RemovedPair, RemovedText
 
 
 def _removed(*without: int) -> RemovedText:
-    return RemovedText(without, "what is left", "NEGATIVE", 0.7, 0.25)
+    return RemovedText(without, "what is left", "NEGATIVE", 0.7, 0.25, 0.3)
 
 
 GOOD = make_explanation(
@@ -31,6 +31,9 @@ GOOD = make_explanation(
         correlation=None,
         exact=True,
         evaluations=16,
+        r_squared_scaled_error=0.0,
+        nothing=_removed(0, 1, 2, 3),
+        largest=_removed(0),
     ),
 )
 Change = Callable[[dict[str, Any]], object]
@@ -209,6 +212,8 @@ _CHANGES: dict[str, Change] = {
     "a removed unit before the units": _set("removal", "pairs", 0, "i", to=-1),
     "a removed pair in another order": lambda d: d["removal"]["pairs"][0].update(i=3, j=2),
     "a text without a unit that is not there": _set("removal", "pairs", 0, "without_both", "without", to=[2, 99]),
+    "an empty text without a unit that is not there": _set("removal", "nothing", "without", to=[0, 4]),
+    "a text without a unit that is not there, alone": _set("removal", "largest", "without", to=[-1]),
     "a removal without a number": _set("removal", "pairs", 0, "effect", to=None),
     "warnings in one text": _set("warnings", to="a warning"),
     "a warning that is a number": _set("warnings", to=[1]),

@@ -13,9 +13,10 @@ def with_removal(explanation: Explanation, sentence: str = SENTENCE) -> Explanat
 
     def removed(without: tuple[int, ...], score: float) -> RemovedText:
         left = " ".join(unit.text for u, unit in enumerate(explanation.units) if u not in without)
-        return RemovedText(without, left, "NEGATIVE", 0.96, score)
+        return RemovedText(without, left, "NEGATIVE", 0.96, score, 0.04)
 
     pair = RemovedPair(i, j, value, 1.5, removed((i,), -2.0), removed((j,), -1.0), removed((i, j), 0.5))
     removal = Removal(sentence, (pair,), compared=10, agreeing=9, r_squared=0.91, r_squared_attributions=0.7,
-                      correlation=0.9, exact=True, evaluations=32)  # fmt: skip
+                      correlation=0.9, exact=True, evaluations=32,
+                      nothing=removed(tuple(range(len(explanation.units))), 0.25))  # fmt: skip
     return replace(explanation, removal=removal)

@@ -16,6 +16,7 @@ from ihcli.results import Explanation
 from ihcli.wording import (
     MINUS,
     baseline,
+    by_removal_short,
     certificate,
     direction,
     meaning_of_one,
@@ -61,7 +62,7 @@ def words(explanation: Explanation, view: View, head: str, reading: Reading) -> 
     caption: tuple[str, ...] = ()
     if view.caption == "short":
         lines = [short_setting(explanation), f"{reading.short} {converged(explanation)}", " ".join(reading.notes)]
-        caption = (*lines, *by_removal(explanation))
+        caption = (*lines, *by_removal(explanation, short=True))
     elif view.caption == "full":
         caption = (*full_setting(explanation), *by_removal(explanation), " ".join([reading.full, *reading.notes]))
     return Words(head, caption, warning(explanation), reading.legend)
@@ -82,9 +83,13 @@ def full_setting(explanation: Explanation) -> tuple[str, str]:
     return run, " ".join(certificate(explanation))
 
 
-def by_removal(explanation: Explanation) -> tuple[str, ...]:
-    """The sentence of the check by removal, if there was one."""
-    return () if explanation.removal is None else (explanation.removal.sentence,)
+def by_removal(explanation: Explanation, *, short: bool = False) -> tuple[str, ...]:
+    """The check by removal in words, if there was one: what was recorded, or the short form of a caption."""
+    removal = explanation.removal
+    if removal is None:
+        return ()
+    said = by_removal_short(explanation, removal) if short and removal.nothing is not None else removal.sentence
+    return (said.replace(" %", "\u00a0%"),)
 
 
 def converged(explanation: Explanation) -> str:

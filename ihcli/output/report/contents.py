@@ -160,7 +160,7 @@ def _sums(explanation: Explanation) -> dict[str, Any]:
 
 
 def _removal(explanation: Explanation) -> dict[str, Any] | None:
-    """The check by removal: its sentence, and for each pair the texts without one, the other, and both units."""
+    """The check by removal: its sentences, and the texts that it evaluated with the model's answers."""
     removal = explanation.removal
     if removal is None:
         return None
@@ -174,7 +174,9 @@ def _removal(explanation: Explanation) -> dict[str, Any] | None:
         }
         for pair in removal.pairs
     ]
-    return {"sentence": _unbroken(removal.sentence), "pairs": pairs}
+    single = [_removed(text) for text in (removal.nothing, removal.largest) if text is not None]
+    whole = explanation.prediction.probabilities.get(explanation.target.label, math.nan)
+    return {"sentence": _unbroken(removal.sentence), "pairs": pairs, "single": single, "whole": _finite(whole)}
 
 
 def _removed(text: RemovedText) -> dict[str, Any]:
@@ -182,7 +184,7 @@ def _removed(text: RemovedText) -> dict[str, Any]:
         "without": list(text.without),
         "text": text.text,
         "label": text.label,
-        "probability": _finite(text.probability),
+        "probability": None if text.target_probability is None else _finite(text.target_probability),
         "score": _finite(text.score),
     }
 

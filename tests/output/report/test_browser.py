@@ -249,10 +249,12 @@ def test_the_check_by_removal_is_a_table(tab: Tab) -> None:
         [cell.text for cell in row.find_elements(By.CSS_SELECTOR, "th, td")] for row in tab.all("#removed tbody tr")
     ]
     plain = [[text.replace("\u2068", "").replace("\u2069", "") for text in row] for row in rows]
-    assert plain[0] == ["nothing", WORDS, "POSITIVE (p = 0.966)", "+0.95"]
-    assert plain[1] == ["not × bad: Γ +0.800 in the matrix; by removal they add +1.50 together"]
-    assert plain[2] == ["not", "this movie was bad", "NEGATIVE (0.96)", "−2.00"]
-    assert plain[4] == ["not, bad", "this movie was", "NEGATIVE (0.96)", "+0.50"]
+    assert plain[0] == ["nothing", WORDS, "POSITIVE", "0.97", "+0.95"]
+    assert plain[1] == ["all", "(no words)", "NEGATIVE", "0.04", "+0.25"]
+    assert plain[2] == ["not × bad: Γ +0.800 in the matrix; by removal they add +1.50 together"]
+    assert plain[3] == ["not", "this movie was bad", "NEGATIVE", "0.04", "−2.00"]
+    assert plain[5] == ["not, bad", "this movie was", "NEGATIVE", "0.04", "+0.50"]
+    assert tab.text("#removed-probability") == "p of POSITIVE"
 
 
 def test_another_method_has_its_own_names_and_adds_an_entry_once(tab: Tab) -> None:

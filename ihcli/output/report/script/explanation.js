@@ -86,13 +86,14 @@ function renderRemoval() {
   if (!removal) return;
   at("removal-sentence").textContent = removal.sentence;
   const largest = Math.max(...level.f.map(Math.abs), ...removal.pairs.map(({ effect }) => Math.abs(effect)));
-  const row = (without, text, predicted, score) =>
+  const row = ({ without, text, label, probability, score }) =>
     element(
       "tr",
       {},
-      element("td", { text: without }),
-      element("td", {}, element("bdi", { text })),
-      element("td", { text: predicted }),
+      element("td", { text: without.length === level.units.length ? "all" : without.map((u) => view.name(u)).join(", ") || "nothing" }),
+      element("td", {}, element("bdi", { text: text || "(no words)" })),
+      element("td", { text: level.regression ? "" : label }),
+      element("td", { className: "number", text: probability === null ? "" : number(probability, 1, false) }),
       element("td", { className: "number", text: number(score, largest) }),
     );
   const whole = level.pair ? `${level.text} / ${level.pair}` : level.text;
@@ -103,19 +104,14 @@ function renderRemoval() {
     return element(
       "tbody",
       {},
-      element("tr", {}, element("th", { colspan: 4, scope: "rowgroup", text: heading })),
-      ...rest.map(({ without, text, label, probability, score }) =>
-        row(
-          without.map((u) => view.name(u)).join(", "),
-          text || "(no words)",
-          level.regression ? `${label} = ${number(probability, 1, false)}` : `${label} (${number(probability, 1, false)})`,
-          score,
-        ),
-      ),
+      element("tr", {}, element("th", { colspan: 5, scope: "rowgroup", text: heading })),
+      ...rest.map(row),
     );
   });
   for (const body of [...at("removed").tBodies]) body.remove();
-  at("removed").append(element("tbody", {}, row("nothing", whole, level.prediction, level.f[0])), ...groups);
+  at("removed-probability").textContent = `${level.regression ? "" : "p of "}${level.explained}`;
+  const text = { without: [], text: whole, label: level.label, probability: removal.whole, score: level.f[0] };
+  at("removed").append(element("tbody", {}, row(text), ...removal.single.map(row)), ...groups);
 }
 
 /** The levels of the label that was chosen, else of the predicted one, else of the first. */

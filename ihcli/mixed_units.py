@@ -7,6 +7,7 @@ words and sentences, exact for these units as any grouping is.
 
 import numpy as np
 
+from ihcli.counting import counted
 from ihcli.models.encoding import EncodedText
 from ihcli.models.units import Place, word_count, words
 from ihcli.results import Explanation, Unit
@@ -51,17 +52,14 @@ def closed_note(explanation: Explanation) -> str | None:
     named = "; ".join(f"{_short(explanation.units[index])} {diagonal[index]:+.3g}" for index in largest)
     more = "" if len(closed) <= _NAMED else f", {_NAMED} of {len(closed)} by size"
     return (
-        f"{_counted(len(closed))} kept as one unit each. Of what acts inside such a unit only the sum is known, its "
+        f"{counted(len(closed), 'sentence was', 'sentences were')} kept as one unit each. Of what acts "
+        "inside such a unit only the sum is known, its "
         f"entry on the diagonal{more}: {named}. Effects of opposite signs in it may cancel; --units word shows them."
     )
 
 
 def _place(unit: Unit) -> Place:
     return unit.side, unit.start, unit.end
-
-
-def _counted(sentences: int) -> str:
-    return "1 sentence was" if sentences == 1 else f"{sentences} sentences were"
 
 
 def _short(unit: Unit, most: int = 30) -> str:

@@ -1,6 +1,7 @@
 """What others wrote has no effect on a terminal, a log or a page; what JSON holds reads back the same."""
 
 import json
+import re
 import unicodedata
 
 import pytest
@@ -9,6 +10,11 @@ from hypothesis import strategies as st
 
 from ihcli.text_safety import clean_text, escape_json, one_line, without_log_commands
 
+ENGLAND, SCOTLAND, CALIFORNIA = (
+    "🏴" + "".join(chr(0xE0000 + ord(letter)) for letter in code) + "\U000e007f" for code in ("gbeng", "gbsct", "usca")
+)
+HELLO = "".join(chr(0xE0000 + ord(letter)) for letter in "hello there")
+"""A text in tag characters, which show nothing."""
 ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
 
 
@@ -21,6 +27,11 @@ ANY = st.text(st.characters(codec=None, exclude_categories=()), max_size=30)
         ("\u2066a\u2069 \u202ab\u202c \u202dc\u202c \u2067d\u2068e", "a b c de"),
         ("\u061cא\u200fב\u200ec", "אבc"),
         ("a\r\nb\rc\x0bd\x0ce\x85f\u2028g\u2029h\x1ci", "a\nb\nc\nd\ne\nf\ng\nh\ni"),
+        ("ignore\U000e0001\U000e0068\U000e0069\U000e007f this", "ignore\ufffd this"),
+        (f"{SCOTLAND} {CALIFORNIA}", f"{SCOTLAND} {CALIFORNIA}"),
+        (f"{SCOTLAND}\U000e0041", f"{SCOTLAND}\ufffd"),
+        (f"🏴{HELLO} 🏳{SCOTLAND[1:]}", "🏴\ufffd 🏳\ufffd"),
+        ("🏴\U000e0067\u202e\U000e0062\U000e0065\U000e006e\U000e0067\U000e007f", ENGLAND),
         ("\ud800 \udfff \x00 \x7f \ufffe \uffff", "\ufffd \ufffd \ufffd \ufffd \ufffd \ufffd"),
     ],
 )
@@ -50,6 +61,15 @@ def test_no_text_keeps_a_control(text: str) -> None:
     assert len(one_line(text).splitlines()) <= 1
 
 
+@settings(derandomize=True, max_examples=100, deadline=None)
+@given(st.text(st.sampled_from("🏴a \u202e\U000e0001\U000e0061\U000e0039\U000e007f"), max_size=12))
+def test_tags_stand_in_flags_only(text: str) -> None:
+    clean = clean_text(text)
+    rest = re.sub("🏴[\U000e0030-\U000e0039\U000e0061-\U000e007a]{3,6}\U000e007f", "", clean)
+    assert not re.search("[\U000e0000-\U000e007f]", rest)
+    assert clean_text(clean) == clean
+
+
 def test_one_line_has_a_width() -> None:
     assert one_line("a\r\nb\tc\x1b[0m\u2028d\ud800\ufffe") == "a b c\ufffd[0m d\ufffd\ufffd"
     assert one_line("abcdef", 4) == "abc…"
@@ -69,3 +89,8 @@ def test_escaped_json_has_the_same_values_and_no_control(values: dict[str, list[
     assert json.loads(document) == values
     assert json.loads(document.encode("utf-8")) == values
     assert clean_text(document) == document
+
+
+def test_tags_that_hide_are_escapes_in_json_and_flags_stay() -> None:
+    document = escape_json(json.dumps([f"a{HELLO[0]}", SCOTLAND], ensure_ascii=False))
+    assert document == f'["a\\udb40\\udc68", "{SCOTLAND}"]'

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 from ihcli.attribution.cost import hessian_cost, product_cost
 from ihcli.attribution.evaluation import Request
+from ihcli.counting import counted
 from ihcli.errors import TimeLimitError
 
 
@@ -102,9 +103,9 @@ class Pace:
             raise KeyboardInterrupt
         needed = self.limit.elapsed + self._refused + self.shares * self.seconds_of_hessians(nodes, units)
         return TimeLimitError(
-            f"{self.limit.seconds:g} s are too short for a first matrix of {units} units: its {nodes} Hessians would "
-            f"end about {needed:.3g} s after the start. Give --max-seconds {math.ceil(1.2 * needed)} or more, or "
-            "explain less: sentences (--units sentence), or one baseline."
+            f"{self.limit.seconds:g} s are too short for a first matrix of {counted(units, 'unit')}: its {nodes} "
+            f"Hessians would end about {needed:.3g} s after the start. Give --max-seconds {math.ceil(1.2 * needed)} or "
+            "more, or explain less: sentences (--units sentence), or one baseline."
         )
 
     def too_short_for_rows(self, units: int) -> TimeLimitError:
@@ -115,8 +116,8 @@ class Pace:
         if self.limit.interrupted:
             raise KeyboardInterrupt
         return TimeLimitError(
-            f"{self.limit.seconds:g} s are too short for the first rows of {units} units. Give --max-seconds a larger "
-            "number, or explain sentences (--units sentence)."
+            f"{self.limit.seconds:g} s are too short for the first rows of {counted(units, 'unit')}. Give "
+            "--max-seconds a larger number, or explain sentences (--units sentence)."
         )
 
     def announce(self, request: Request, units: int, nodes: int) -> None:

@@ -6,6 +6,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from ihcli.benchmarks.side_by_side import GOAL, Bench, Text
+from ihcli.counting import counted
 
 LOOKS = {
     "article": ("the article's code, 50 steps", "#7a7a7a", "X"),
@@ -47,6 +48,6 @@ def _panel(axes: Axes, text: Text) -> None:
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     words = text.text if len(text.text) <= 44 else f"{text.text[:42]}…"  # noqa: PLR2004  (a panel's width in letters)
-    axes.set_title(f"{words}\n{text.units} units", fontsize=8.5)
+    axes.set_title(f"{words}\n{counted(text.units, 'unit')}", fontsize=8.5)
     axes.set_xlabel("Hessian–vector products", fontsize=8.5)
     axes.tick_params(labelsize=8)

@@ -18,6 +18,7 @@ from ihcli.benchmarks.engines import compare
 from ihcli.benchmarks.figure import work_precision
 from ihcli.benchmarks.side_by_side import TEXTS, Bench, Reach, Say, Text, measure, on_embeddings
 from ihcli.config import RunConfig
+from ihcli.counting import counted
 from ihcli.file_writing import write_atomically
 from ihcli.pipeline import Explainer
 from ihcli.runtime.onednn import fast_products
@@ -106,7 +107,7 @@ def tables(bench: Bench) -> list[Table]:
 
 
 def _table(text: Text) -> Table:
-    title = f"{text.text}  ({text.units} units; ih, first text of its length: {text.first_seconds:.2f} s)"
+    title = f"{text.text}  ({counted(text.units, 'unit')}; ih, first text of its length: {text.first_seconds:.2f} s)"
     table = Table(title=title, title_justify="left")
     table.add_column("procedure")
     table.add_column("effort")

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 import typer
 
 from ihcli.cli.settings import FLAGS, Settings, configured
+from ihcli.counting import counted
 from ihcli.errors import ExitCode, UsageError
 
 if TYPE_CHECKING:
@@ -121,16 +122,16 @@ def _report_end(to: "Consoles", tally: "Tally", out: Path) -> None:
     for note in tally.notes:
         to.warn(note)
     before = f", {tally.already_done} already done" if tally.already_done else ""
-    to.note(f"{tally.done} {'row' if tally.done == 1 else 'rows'} explained or tried{before}: {out}")
+    to.note(f"{counted(tally.done, 'row')} explained or tried{before}: {out}")
     if tally.elsewhere:
-        to.note(
-            f"{tally.elsewhere} rows of {out} are not in this input, but in an earlier version of it or in another."
-        )
+        rows = f"{counted(tally.elsewhere, 'row')} of {out}"
+        to.note(f"Not in this input, but in an earlier version of it or in another: {rows}.")
     if tally.all_not_converged:
-        to.note(f"{tally.all_not_converged} rows did not meet their tolerance; they are marked not_converged.")
+        to.note(f"{counted(tally.all_not_converged, 'row')} did not meet the tolerance (not_converged).")
     if tally.all_failed:
         first = f" The first: {tally.first_failure}" if tally.first_failure else ""
-        to.warn(f"{tally.all_failed} rows failed; --retry-failed tries them again.{first}")
+        them = "it" if tally.all_failed == 1 else "them"
+        to.warn(f"{counted(tally.all_failed, 'row')} failed; --retry-failed tries {them} again.{first}")
     if tally.done + tally.already_done > tally.all_failed:
         run = shlex.quote(str(out))
         to.note(f"Next: ih summarize {run}, ih report {run}, or ih export {run}.")

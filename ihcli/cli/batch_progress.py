@@ -5,6 +5,8 @@ import time
 from contextlib import AbstractContextManager, nullcontext
 from typing import TYPE_CHECKING, Any, Self
 
+from ihcli.counting import counted
+
 if TYPE_CHECKING:
     from ihcli.console import Consoles
     from ihcli.corpus.batch_run import Tally
@@ -55,9 +57,10 @@ class BatchProgress:
             )  # fmt: skip
         elif not self._to.quiet and now - self._last_line >= LINE_SECONDS:
             self._last_line = now
-            of = "" if total is None else f" of {total}"
+            of = "" if total is None else f"{finished} of "
             before = f" ({tally.already_done} before this run)" if tally.already_done else ""
-            line = f"{finished}{of} rows done{before}, {tally.all_failed} failed, {rate:.0f} a minute"
+            rows = f"{of}{counted(finished if total is None else total, 'row')}"
+            line = f"{rows} done{before}, {tally.all_failed} failed, {rate:.0f} a minute"
             if left and rate:
                 line += f", {left} left, about {_duration(60 * left / rate)}"
             self._to.err.print(line, soft_wrap=True)

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ihcli.cli.settings import FLAGS, Settings, configured
+from ihcli.counting import counted
 from ihcli.errors import UsageError
 from ihcli.runtime.threads import core_use, take_free_cores
 
@@ -274,6 +275,6 @@ def _show_update(done: "Update", console: "Console") -> None:
     for name, why in done.refused:
         show_line(f"refused {name}: {why}", console, "red")
     if done.listed is not None:
-        console.print(f"{INDEX} lists {done.listed} names", style="dim")
+        console.print(f"{INDEX} lists {counted(done.listed, 'name')}", style="dim")
     elif not done.accepted and not done.refused:
         console.print("nothing to update")

@@ -9,6 +9,7 @@ import typer
 
 from ihcli.cli.settings import Settings, configured
 from ihcli.cli.texts import checked, read_text
+from ihcli.counting import counted
 from ihcli.runtime.threads import core_use, take_free_cores
 from ihcli.text_safety import clean_text
 
@@ -115,7 +116,7 @@ def show(results: "Sequence[Compared]") -> None:
     first = results[0].explanation
     console = Console(highlight=False)
     label = clean_text(first.target.label)
-    console.print(Text(f"{clean_text(first.text)}\n{label} explained by {len(results)} methods"))
+    console.print(Text(f"{clean_text(first.text)}\n{label} explained by {counted(len(results), 'method')}"))
     words = Table(title="Attributions", title_justify="left", box=None, pad_edge=False)
     pairs = Table(title="What a pair adds in total", title_justify="left", box=None, pad_edge=False)
     facts = Table(title="Agreement with the first, and with removing words", title_justify="left", box=None,

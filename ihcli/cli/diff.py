@@ -21,6 +21,7 @@ from ihcli.cli.check import (
     load,
     write_reports,
 )
+from ihcli.counting import counted
 from ihcli.errors import ResultError
 
 
@@ -52,5 +53,6 @@ def diff(
     write_reports(report, options)
     damaged = sum(any(finding.kind is Kind.DAMAGED for finding in one.findings) for one in report.comparisons)
     if damaged:
-        message = f"{damaged} of {len(report.comparisons)} texts could not be compared: a record is damaged, as listed."
+        texts = counted(len(report.comparisons), "text")
+        message = f"{damaged} of {texts} could not be compared: a record is damaged, as listed."
         raise ResultError(message)

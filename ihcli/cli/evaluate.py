@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ihcli.cli.settings import Settings, configured
+from ihcli.counting import counted
 from ihcli.errors import ExitCode, InputError, UsageError
 from ihcli.file_writing import require_file_possible
 from ihcli.runtime.threads import core_use, take_free_cores
@@ -120,7 +121,8 @@ def _require_fit(
     for one in foreign:
         if (one.text, one.text_pair) not in texts:
             message = (
-                f"{file}: explains {one.text[:60]!r}, which is none of the {len(texts)} texts of {source}. Metrics are "
+                f"{file}: explains {one.text[:60]!r}, which is no text of {source} "
+                f"({counted(len(texts), 'text')}). Metrics are "
                 "compared over the same texts; leave it out, or add the text."
             )
             raise InputError(message)
@@ -137,7 +139,7 @@ def _show_progress(steps: Iterable[int], *, quiet: bool) -> None:
     try:
         for done in steps:
             if not quiet:
-                typer.echo(f"\r{done} texts measured", err=True, nl=False)
+                typer.echo(f"\r{counted(done, 'text')} measured", err=True, nl=False)
     finally:
         if done and not quiet:
             typer.echo("", err=True)

@@ -10,6 +10,7 @@ from rich.padding import Padding
 
 from ihcli import wording
 from ihcli.console import plain, write_json
+from ihcli.counting import counted
 from ihcli.errors import ExitCode, IhError, UsageError
 
 if TYPE_CHECKING:
@@ -98,8 +99,8 @@ class WindowRun:
         first = self.windows[0]
         out.print(
             plain(
-                f"{first.total} {first.kind} in {first.count} windows. Each was read alone: prediction, f and pairs "
-                "are of that window, not of the whole text, and pairs between windows are not known."
+                f"{first.total} {first.kind} in {counted(first.count, 'window')}. Each was read alone: prediction, f "
+                "and pairs are of that window, not of the whole text, and pairs between windows are not known."
             )
         )
         for window, one in zip(self.windows, self.found, strict=False):

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ihcli.counting import counted
 from ihcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -59,8 +60,8 @@ def export(
     )
     failed = len(store.index.entries) - count
     if not quiet:
-        without = f"; {failed} failed rows have none" if failed else ""
-        typer.echo(f"{count} explanations{without}{'' if out is None else f': {out}'}", err=True)
+        without = f"; {counted(failed, 'failed row has', 'failed rows have')} none" if failed else ""
+        typer.echo(f"{counted(count, 'explanation')}{without}{'' if out is None else f': {out}'}", err=True)
 
 
 def _export_file(store: "ReadOnlyStore", to: Kind, out: Path | None) -> int:

@@ -5,6 +5,8 @@ from typing import Annotated
 
 import typer
 
+from ihcli.counting import counted
+
 _MOST_NAMED = 8
 
 
@@ -24,8 +26,8 @@ def merge(
     if quiet:
         return
     failed = f", {merged.failed} of them failed" if merged.failed else ""
-    typer.echo(f"{merged.rows} rows from {len(shards)} stores{failed}: {out}", err=True)
+    typer.echo(f"{counted(merged.rows, 'row')} from {counted(len(shards), 'store')}{failed}: {out}", err=True)
     if merged.missing:
         listed = ", ".join(f"{i}/{n}" for i, n in merged.missing[:_MOST_NAMED])
         more = f" and {len(merged.missing) - _MOST_NAMED} more" if len(merged.missing) > _MOST_NAMED else ""
-        typer.echo(f"note: shards {listed}{more} are missing; `ih batch` without --shard explains them.", err=True)
+        typer.echo(f"note: missing shards: {listed}{more}; `ih batch` without --shard explains their rows.", err=True)

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from ihcli.counting import counted
 from ihcli.errors import ResultError, UsageError
 from ihcli.file_writing import require_file_possible
 
@@ -41,9 +42,7 @@ def report(
     if quiet:
         return
     if failed:
-        rows = "1 failed row has no explanation and is" if len(failed) == 1 else (
-            f"{len(failed)} failed rows have no explanation and are"
-        )  # fmt: skip
+        rows = counted(len(failed), "failed row has no explanation and is", "failed rows have no explanation and are")
         typer.echo(f"note: {rows} not shown ({failed[0]}).", err=True)
     typer.echo(f"{out}", err=True)
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from ihcli.counting import counted
 from ihcli.errors import UsageError
 
 if TYPE_CHECKING:
@@ -96,7 +97,7 @@ def _write_files(summary: "Summary", folder: Path, figure: str, name: str) -> li
         from ihcli.corpus.summary_figure import alternative_text, draw
         from ihcli.output import figures
 
-        drawn = draw(summary, heading=f"{name}: {summary.explained} texts")
+        drawn = draw(summary, heading=f"{name}: {counted(summary.explained, 'text')}")
         written.append(
             figures.save(drawn, folder / f"summary.{figure}", 200, alternative_text(summary), follow_links=False)
         )

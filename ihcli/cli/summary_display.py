@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 from rich.table import Table
 
 from ihcli.console import Consoles, plain
+from ihcli.counting import counted
 from ihcli.wording import number
 
 if TYPE_CHECKING:
@@ -19,7 +20,8 @@ def show_summary(summary: "Summary", to: Consoles) -> None:
     """Print the first rows of each table on standard output, pairs by predicted label."""
     summary = summary.first(_ROWS)
     failed = f", {summary.failed} failed" if summary.failed else ""
-    introduction = f"{summary.explained} texts explained{failed}. {summary.meaning_of_sign} {summary.not_counted}"
+    texts = counted(summary.explained, "text")
+    introduction = f"{texts} explained{failed}. {summary.meaning_of_sign} {summary.not_counted}"
     to.out.print(plain(introduction.rstrip()))
     every = summary.labels[0]
     for label in summary.labels:

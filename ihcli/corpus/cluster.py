@@ -16,6 +16,7 @@ from ihcli.corpus.local_engine import GroupExplainer, OutcomeGroups, explain_gro
 from ihcli.corpus.processes import MOST_DEATHS, WORKER_BYTES, LoadExplainer, load_explainer
 from ihcli.corpus.records import RowOutcome
 from ihcli.corpus.row_keys import KeyedRow
+from ihcli.counting import counted
 from ihcli.errors import DeviceError, IhError, UsageError
 from ihcli.runtime.threads import available_cores
 
@@ -94,7 +95,8 @@ class RayEngine:
                 left -= 1
                 yield outcomes
         if left:
-            message = f"Ray lost {left} groups of rows. Rows that were written are safe: run the same command again."
+            groups = counted(left, "group")
+            message = f"Ray lost {groups} of rows. Rows that were written are safe: run the same command again."
             raise DeviceError(message)
 
     def _actor_resources(self) -> dict[str, float]:
@@ -119,8 +121,9 @@ class RayEngine:
         wanted = self._workers or min(most, max(1, int(cluster.get("memory", 0) / WORKER_BYTES)))
         if most < 1 or wanted > most:
             message = (
-                f"The Ray cluster has {cluster.get('CPU', 0):g} CPUs and {cluster.get('GPU', 0):g} GPUs, enough for "
-                f"{most} workers of {resources}; {max(1, wanted)} are wanted. Lower --workers or --threads."
+                f"The Ray cluster has {counted(int(cluster.get('CPU', 0)), 'CPU')} and "
+                f"{counted(int(cluster.get('GPU', 0)), 'GPU')}, enough for {counted(most, 'worker')} of {resources}; "
+                f"{counted(max(1, wanted), 'is', 'are')} wanted. Lower --workers or --threads."
             )
             raise DeviceError(message)
         return wanted

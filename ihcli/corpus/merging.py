@@ -15,6 +15,7 @@ from ihcli.corpus.store import locked
 from ihcli.corpus.store_manifest import MANIFEST, manifest_bytes
 from ihcli.corpus.store_parts import PARTS, Part, PartsSeal
 from ihcli.corpus.store_reading import ReadOnlyStore
+from ihcli.counting import counted
 from ihcli.errors import OutputError, StoreError, UsageError
 from ihcli.file_writing import require_folder_possible
 
@@ -84,9 +85,10 @@ def _require_disjoint(stores: Sequence[ReadOnlyStore]) -> None:
             if both:
                 key = min(both).hex()
                 keyed = next(outcome.keyed for outcome in store.outcomes() if outcome.keyed.key == key)
+                rows = counted(len(both), "row is", "rows are")
                 message = (
-                    f"{len(both)} rows are in both {earlier.directory} and {store.directory}, for example row "
-                    f"{keyed.row.number} ({keyed.name}). Shards must not overlap: give each --shard I/N once."
+                    f"{rows} in both {earlier.directory} and {store.directory}, for example row {keyed.row.number} "
+                    f"({keyed.name}). Shards must not overlap: give each --shard I/N once."
                 )
                 raise StoreError(message)
 

@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING, Any
 from ihcli.corpus.local_engine import GroupExplainer, LocalEngine, OutcomeGroups, explain_group, worker_died
 from ihcli.corpus.records import RowOutcome
 from ihcli.corpus.row_keys import KeyedRow
+from ihcli.counting import counted
 from ihcli.errors import DeviceError, IhError, ModelError, UsageError
 from ihcli.runtime.threads import available_cores
 
@@ -56,7 +57,8 @@ def plan_workers(explainer: "Explainer", workers: int | None) -> WorkerPlan:
     if workers is None:
         workers = 1 if device.type != "cpu" else max(1, min(cores, most, int(free_memory(device) / WORKER_BYTES)))
     if workers > most:
-        message = f"--workers {workers}: this machine has {available_cores()} cores. Use at most {most} workers."
+        own = counted(available_cores(), "core")
+        message = f"--workers {workers}: this machine has {own}. Use at most {counted(most, 'worker')}."
         raise UsageError(message)
     return WorkerPlan(workers, max(1, cores // workers))
 

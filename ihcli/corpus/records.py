@@ -16,6 +16,7 @@ import pyarrow as pa
 
 from ihcli.corpus.readers import Row
 from ihcli.corpus.row_keys import KeyedRow
+from ihcli.counting import counted
 from ihcli.errors import ResultError, StoreError
 from ihcli.result_files import to_plain
 from ihcli.results import SCHEMA as RESULT_SCHEMA
@@ -141,7 +142,7 @@ def _explanation(record: Mapping[str, Any], where: str) -> Explanation:
 
 def _matrix(name: str, entries: Sequence[float | None], count: int) -> list[list[float | None]]:
     if len(entries) != count * count:
-        message = f"{name} has {len(entries)} entries beside {count} attributions"
+        message = f"{name} has {counted(len(entries), 'entry', 'entries')} beside {counted(count, 'attribution')}"
         raise ValueError(message)
     known = _without_nan(entries)
     return [known[start : start + count] for start in range(0, len(known), count)]

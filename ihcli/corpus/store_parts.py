@@ -17,6 +17,7 @@ import pyarrow.parquet as pq
 from ihcli.corpus.durable import read_regular_file
 from ihcli.corpus.records import ERROR, REMEDY, SCHEMA, STATUSES
 from ihcli.corpus.row_keys import KEY_DIGITS
+from ihcli.counting import counted
 from ihcli.errors import StoreError
 
 PARTS = "parts"
@@ -128,7 +129,8 @@ class PartsSeal:
         if PartsSeal.of(sealed).digest == self.digest:
             return None
         if len(sealed) < self.count:
-            return f"{self.count - len(sealed)} of its {self.count} parts are missing"
+            missing = self.count - len(sealed)
+            return f"{missing} of its {counted(self.count, 'part')} {'is' if missing == 1 else 'are'} missing"
         return f"its parts are not the {self.count} that were written"
 
 

@@ -9,6 +9,7 @@ from matplotlib.figure import Figure
 
 from ihcli.corpus.summary import NegationSummary, Summary
 from ihcli.corpus.summary_counts import ALL
+from ihcli.counting import counted
 from ihcli.output.figures.lettering import Lettering
 from ihcli.output.figures.scale import Scale
 from ihcli.output.figures.sheet import BODY, NOTE, Sheet, Words
@@ -106,7 +107,7 @@ def draw(summary: Summary, style: Style | None = None, heading: str | None = Non
     """The figure of a summary, with the first 12 rows of each table."""
     style = style or Style()
     panels = _panels(summary)
-    words = Words(heading or f"{summary.explained} texts", _caption(summary), None)
+    words = Words(heading or counted(summary.explained, "text"), _caption(summary), None)
     names = [name for panel in panels for name in panel.names]
     notes = [note for panel in panels for note in panel.notes]
     letters = Lettering.holding([*words.texts, *names, *(panel.title for panel in panels)], style.families)
@@ -156,7 +157,7 @@ def _bar(name: str, magnitude: float, mean: float, count: int) -> _SummaryBar:
 def _caption(summary: Summary) -> tuple[str, ...]:
     missed = f", {summary.not_converged} of them not to their tolerance" if summary.not_converged else ""
     failed = f"; {summary.failed} failed" if summary.failed else ""
-    texts = f"{summary.explained} texts explained{missed}{failed}."
+    texts = f"{counted(summary.explained, 'text')} explained{missed}{failed}."
     return (
         " ".join(filter(None, (texts, summary.meaning_of_sign, summary.not_counted))),
         (
@@ -169,5 +170,7 @@ def _caption(summary: Summary) -> tuple[str, ...]:
 def alternative_text(summary: Summary) -> str:
     """The figure in words, for the metadata of its file."""
     pairs = [pair for pair in summary.pairs if pair.prediction == ALL][:3]
-    listed = "; ".join(f"{' and '.join(p.words)} ({p.count} times, mean {number(p.mean, plus=True)})" for p in pairs)
-    return f"Interactions over {summary.explained} texts. The strongest pairs: {listed or 'none'}."
+    listed = "; ".join(
+        f"{' and '.join(p.words)} ({counted(p.count, 'time')}, mean {number(p.mean, plus=True)})" for p in pairs
+    )
+    return f"Interactions over {counted(summary.explained, 'text')}. The strongest pairs: {listed or 'none'}."

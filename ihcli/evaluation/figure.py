@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from ihcli.counting import counted
 from ihcli.errors import UsageError
 from ihcli.evaluation.measuring import METRICS
 from ihcli.evaluation.table import TITLES, EvaluationTable, Source
@@ -145,7 +146,7 @@ def _title(metric: str) -> str:
 def _counted(table: EvaluationTable) -> str:
     counts = sorted(set(table.texts.values()))
     if len(counts) == 1:
-        return f"{counts[0]} text{'s' if counts[0] != 1 else ''}"
+        return counted(counts[0], "text")
     return f"{counts[0]} to {counts[-1]} texts"
 
 

@@ -27,6 +27,7 @@ from typing import Annotated, Any, Final, Literal, Self
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from ihcli.counting import counted
 from ihcli.errors import InputError
 from ihcli.input_files import read_file
 from ihcli.results import Array, Unit, frozen_array
@@ -84,7 +85,7 @@ class ForeignExplanation(_Strict):
             message = "complete is true, which only pairs need; leave it out"
             raise ValueError(message)
         if self.scores is not None and len(self.scores) != count:
-            message = f"has {count} words and {len(self.scores)} scores; give one score a word"
+            message = f"has {counted(count, 'word')} and {counted(len(self.scores), 'score')}; give one score a word"
             raise ValueError(message)
         self._check_pairs(count)
         self._check_matrix(count)
@@ -106,7 +107,7 @@ class ForeignExplanation(_Strict):
         if self.matrix is None:
             return
         if len(self.matrix) != count or any(len(row) != count for row in self.matrix):
-            message = f"has {count} words and a matrix that is not {count} x {count}"
+            message = f"has {counted(count, 'word')} and a matrix that is not {count} x {count}"
             raise ValueError(message)
         entries = np.array(self.matrix)
         if not np.allclose(entries, entries.T, rtol=0.0, atol=1e-6 * float(np.abs(entries).max())):

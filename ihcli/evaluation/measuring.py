@@ -10,6 +10,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ihcli.counting import counted
 from ihcli.errors import UsageError
 from ihcli.evaluation import metrics
 from ihcli.removal.game import Array, CountedGame, Game
@@ -106,7 +107,8 @@ class Explained:
         if self.attributions is not None:
             object.__setattr__(self, "attributions", frozen_array(metrics.finite(self.attributions)))
         if self.attributions is not None and self.matrix is not None and len(self.attributions) != len(self.matrix):
-            message = f"an explanation has {len(self.attributions)} attributions and a matrix of {self.matrix.shape}."
+            found = counted(len(self.attributions), "attribution")
+            message = f"an explanation has {found} and a matrix of {self.matrix.shape}."
             raise UsageError(message)
 
     @property

@@ -12,6 +12,7 @@ from typing import Final, Literal
 import numpy as np
 from numpy.typing import ArrayLike
 
+from ihcli.counting import counted
 from ihcli.errors import UsageError
 from ihcli.evaluation import metrics
 from ihcli.evaluation.intervals import Interval, bootstrap
@@ -76,7 +77,7 @@ class Randomisation:
         """The result in plain words."""
         parts = [
             f"{name} {verdict} (mean rank correlation {worst.estimate:.2f}, 95 % interval {worst.low:.2f} to "
-            f"{worst.high:.2f}, {worst.n} texts)"
+            f"{worst.high:.2f}, {counted(worst.n, 'text')})"
             for name, verdict, worst in (
                 ("the attributions", self.attribution_verdict, _worst(self.attributions, self.attribution_sizes)),
                 ("the pairs", self.pair_verdict, _worst(self.pairs, self.pair_sizes)),

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from ihcli.config import UnitsSection
+from ihcli.counting import counted
 from ihcli.errors import InputError, ModelError, TextTooLongError
 from ihcli.models.units import Place, Span, group, require_spans
 from ihcli.models.word_breaks import missing_dictionary
@@ -198,8 +199,8 @@ def require_token_types(encoded: EncodedText, model: Any) -> None:
     )
     if known is not None and int(given.max()) >= known:
         message = (
-            f"The tokenizer marks the second text with token type {int(given.max())}, and the model knows {known} "
-            f"{'type' if known == 1 else 'types'} only: it was not made for text pairs. Give one text, or another "
+            f"The tokenizer marks the second text with token type {int(given.max())}, and the model knows "
+            f"{counted(known, 'type')} only: it was not made for text pairs. Give one text, or another "
             "model."
         )
         raise ModelError(message)

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 
 from ihcli.config import BaselineSection, RunConfig
+from ihcli.counting import counted
 from ihcli.errors import PreflightError
 from ihcli.models.adapter import PARITY, parity
 from ihcli.models.classifier import LoadedClassifier
@@ -142,7 +143,7 @@ def _value_zeroing(classifier: LoadedClassifier) -> Check:
         "last": "the head reads the last word's own position, whose embedding is switched too",
         "all": "the head reads every word's own position, so embeddings are switched too",
     }[plan.reads]
-    return Check("value zeroing", ok=True, detail=f"Available in {len(plan.keys)} attentions; {switched}.")
+    return Check("value zeroing", ok=True, detail=f"Available in {counted(len(plan.keys), 'attention')}; {switched}.")
 
 
 def _counted(kinks: Sequence[str]) -> str:

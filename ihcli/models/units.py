@@ -11,6 +11,7 @@ from pathlib import Path
 import uniseg.sentencebreak
 
 from ihcli.config import UnitsSection
+from ihcli.counting import counted
 from ihcli.errors import InputError
 from ihcli.input_files import read_file
 from ihcli.models.word_breaks import word_pieces
@@ -267,7 +268,8 @@ def read_spans(path: Path, text: str, side: str = "text") -> list[Span]:
     for start, end in spans:
         if not 0 <= start < end <= len(text):
             message = (
-                f"{path}: the span {start} {end} does not lie in the text, which has {len(text)} characters; a span is "
+                f"{path}: the span {start} {end} does not lie in the text, which has "
+                f"{counted(len(text), 'character')}; a span is "
                 "`start end` with 0 <= start < end <= that length. Correct the span."
             )
             raise InputError(message)

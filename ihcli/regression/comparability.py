@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from ihcli.config import RunConfig
+from ihcli.counting import counted
 from ihcli.regression.findings import Finding, Kind, Severity, Value, label_of, quoted
 from ihcli.results import Explanation, Unit
 from ihcli.text_safety import one_line
@@ -95,13 +96,14 @@ def _units(old: Explanation, new: Explanation) -> Iterator[Finding]:
             f"The text is cut into other units: {len(before)} before, {len(after)} now; gone {quoted(gone) or '–'}, "
             f"new {quoted(added) or '–'}. IG and the matrix cannot be compared."
         )
-        counts = f"{len(before)} units", f"{len(after)} units"
+        counts = counted(len(before), "unit"), counted(len(after), "unit")
         yield Finding(Kind.TOKENIZER, Severity.REGRESSION, "units", message, *counts)
         return
     changed = [key for key, unit in before.items() if unit.tokens != after[key].tokens]
     if changed:
         first = changed[0]
-        message = f"{len(changed)} units have other tokens, first “{one_line(before[first].text, 40)}”."
+        units = counted(len(changed), "unit has", "units have")
+        message = f"{units} other tokens, first “{one_line(before[first].text, 40)}”."
         tokens = " ".join(before[first].tokens), " ".join(after[first].tokens)
         yield Finding(Kind.TOKENIZER, Severity.REGRESSION, "tokens", message, *tokens)
 

@@ -7,9 +7,10 @@ from pathlib import Path
 import numpy as np
 
 from ihcli.config import CheckSection
+from ihcli.counting import counted
 from ihcli.regression.comparability import compare_questions, order_of, same_text, same_units
 from ihcli.regression.consistency import ONE_SIDED, audit
-from ihcli.regression.findings import Comparison, Finding, Kind, Severity, count, label_of, quoted
+from ihcli.regression.findings import Comparison, Finding, Kind, Severity, label_of, quoted
 from ihcli.regression.ranking import Ranking, compare_rankings
 from ihcli.regression.tolerances import allowed, certified_error, largest
 from ihcli.results import Array, Explanation
@@ -101,7 +102,7 @@ def _matrix(aligned: _Aligned, section: CheckSection) -> Iterator[Finding]:
         places = np.argwhere(np.triu(missing)).tolist()
         if places:
             severity = Severity.WARNING if aligned.tops else Severity.REGRESSION
-            message = f"{count(len(places), 'entry', 'entries')} of the matrix not computed in the {side}."
+            message = f"{counted(len(places), 'entry', 'entries')} of the matrix not computed in the {side}."
             yield Finding(Kind.NOT_COMPUTED, severity, aligned.pair(*places[0]), message)
 
 
@@ -127,7 +128,7 @@ def _differences(
         yield finding(i, Severity.REGRESSION, message)
     if len(beyond) > MOST_LISTED:
         others = beyond[MOST_LISTED:]
-        message = f"And {count(len(others), 'more value')} beyond {limit:.3g}, by up to {change[others[0]]:.3g}."
+        message = f"And {counted(len(others), 'more value')} beyond {limit:.3g}, by up to {change[others[0]]:.3g}."
         yield Finding(kind, Severity.REGRESSION, f"{len(others)} more", message, tolerance=limit)
     if order and not beyond and change[order[0]] > _NOISE * largest(old):
         yield finding(order[0], Severity.INFO, f"Largest change {change[order[0]]:.3g}, within {limit:.3g}.")

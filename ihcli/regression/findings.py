@@ -7,6 +7,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
+from ihcli.counting import counted
 from ihcli.errors import ExitCode
 from ihcli.regression.ranking import Ranking
 from ihcli.results import Explanation
@@ -215,7 +216,7 @@ class ComparisonReport:
         """The counts in one sentence."""
         failed, warned, total = len(self.failed()), len(self.warned()), len(self.comparisons)
         verb = self.terms.one if failed == 1 else self.terms.several
-        sentence = f"{count(total, 'text')} compared: {failed} {verb}, {total - failed} within tolerance"
+        sentence = f"{counted(total, 'text')} compared: {failed} {verb}, {total - failed} within tolerance"
         return sentence + (f" ({warned} with warnings)." if warned else ".")
 
     def to_dict(self) -> dict[str, Any]:
@@ -271,11 +272,6 @@ def shown(value: Value) -> str:
     if value is None:
         return "–"
     return one_line(value) if isinstance(value, str) else f"{value:.6g}"
-
-
-def count(number: int, singular: str, plural: str | None = None) -> str:
-    """`1 entry`, `3 entries`."""
-    return f"{number} {singular if number == 1 else plural or singular + 's'}"
 
 
 def quoted(items: Sequence[str], most: int = 4) -> str:

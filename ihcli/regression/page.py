@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from ihcli import palette, wording
+from ihcli.counting import counted
 from ihcli.regression.comparability import order_of, same_units
 from ihcli.regression.findings import Comparison, ComparisonReport, Finding, Terms, shown
 from ihcli.regression.tolerances import largest
@@ -99,7 +100,8 @@ def _tables(comparison: Comparison) -> tuple[list[ColouredTable], str]:
         _table(title, old.units, keep, numbers, limit)
         for title, numbers, limit in zip(titles, zip(ih, ig, strict=True), limits, strict=True)
     ]
-    note = f"{len(keep)} of {len(old.units)} units are shown: those that moved most and those with the largest entries."
+    units = counted(len(old.units), "unit")
+    note = f"{len(keep)} of {units} are shown: those that moved most and those with the largest entries."
     return tables, "" if len(keep) == len(old.units) else note
 
 

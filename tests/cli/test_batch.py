@@ -80,13 +80,13 @@ def test_rows_of_the_store_that_are_not_in_the_input_are_counted(tmp_path: Path)
     assert "not in this input" not in ih(written(tmp_path, ["", "so it goes"]), "-o", tmp_path / "run")[2]
     code, _, err = ih(written(tmp_path, ["now it has words", "so it goes", "and more"]), "-o", tmp_path / "run")
     assert code == 0
-    assert f"1 rows of {tmp_path / 'run'} are not in this input, but in an earlier version of it" in err
+    assert f"Not in this input, but in an earlier version of it or in another: 1 row of {tmp_path / 'run'}." in err
 
 
 def test_rows_that_missed_their_tolerance_end_it_with_four(tmp_path: Path) -> None:
     code, _, err = ih(written(tmp_path, ["a slow one", "fine"]), "-o", tmp_path / "run")
     assert code == 4
-    assert "1 rows did not meet their tolerance" in err
+    assert "1 row did not meet the tolerance (not_converged)." in err
 
 
 def test_json_is_a_line_for_every_new_row(tmp_path: Path) -> None:

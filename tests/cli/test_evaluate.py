@@ -40,10 +40,10 @@ def said(*arguments: str) -> str:
 @pytest.mark.parametrize(
     ("changes", "message"),
     [
-        ({"text": "other text", "words": ["other", "text"]}, "explains 'other text', which is none of the 2 texts"),
+        ({"text": "other text", "words": ["other", "text"]}, "explains 'other text', which is no text of"),
         ({"words": ["not", "good"]}, "Word 1, 'good', was expected at character 4 of text, where the text has 'bad'"),
         ({"words": ["not"], "scores": [1.0]}, "bad"),
-        ({"scores": [1.0]}, "has 2 words and 1 scores; give one score a word"),
+        ({"scores": [1.0]}, "has 2 words and 1 score; give one score a word"),
         ({"pairs": [[0, 5, 1.0]]}, "pair [0, 5] must be two different words, numbered 0 to 1"),
         ({"scores": [1.0, float("nan")]}, "Numbers must be finite"),
         ({"method": None}, "method"),

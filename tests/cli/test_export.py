@@ -34,7 +34,7 @@ def test_lines_hold_every_row_in_full(store: Path) -> None:
     assert [lines[k]["status"] for k in range(1, 6)] == ["ok", "ok", "error", "ok", "not_converged"]
     assert "line 3: The model's f is NaN" in lines[3]["message"]
     assert Explanation.from_dict(lines[1]).to_json() == StandIn().one(TEXTS[0], None).to_json()  # type: ignore[union-attr]
-    assert "4 explanations; 1 failed rows have none" in err
+    assert "4 explanations; 1 failed row has none" in err
 
 
 def test_folders_are_those_of_ih_explain(store: Path, tmp_path: Path) -> None:

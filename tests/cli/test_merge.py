@@ -13,6 +13,6 @@ def test_the_command_says_what_it_joined(tmp_path: Path) -> None:
     ran = CliRunner().invoke(app, ["merge", str(first), str(second), "-o", str(tmp_path / "all")])
     assert ran.exit_code == 0, ran.output
     assert "8 rows from 2 stores" in ran.stderr
-    assert "shards 3/3 are missing; `ih batch` without --shard explains them" in ran.stderr
+    assert "missing shards: 3/3; `ih batch` without --shard explains their rows" in ran.stderr
     ran = CliRunner().invoke(app, ["merge", str(first), str(second), "-o", str(tmp_path / "all")])
     assert ran.exit_code == 2

@@ -116,7 +116,7 @@ def test_parts_that_were_removed_or_added_are_noticed(tmp_path: Path, good: Path
     for command in (*READING.values(), MERGE):
         code, message = ih(tmp_path, good, command)
         assert code == 2, (command, message)
-        assert "2 parts are missing" in message or "its parts are not the 2 that were written" in message
+        assert " of its 2 parts " in message or "its parts are not the 2 that were written" in message
     assert ih(tmp_path, good, BATCH)[0] == 5
     assert dict(iter_explanations(run)).keys() == dict(iter_explanations(good)).keys()
 

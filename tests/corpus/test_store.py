@@ -145,7 +145,7 @@ def test_lost_parts_are_explained_again_and_told(tmp_path: Path) -> None:
     first.path.unlink()
     tally = go(tmp_path / "in.txt", run)
     assert (tally.done, tally.already_done) == (rows, 80 - rows)
-    assert tally.notes == [f"{run}: 1 of its 2 parts are missing; their rows are explained again."]
+    assert tally.notes == [f"{run}: 1 of its 2 parts is missing; their rows are explained again."]
     assert go(tmp_path / "in.txt", run).notes == []
     assert [part.number for part in list_parts(run)] == [2, 3]
     list_parts(run)[-1].path.write_bytes(b"damaged")

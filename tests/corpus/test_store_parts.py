@@ -7,6 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from ihcli.corpus.store_parts import Part, PartsSeal, StoreIndex
+from ihcli.counting import counted
 
 KEY = "0123456789abcdef" * 2
 
@@ -49,12 +50,13 @@ def test_whatever_is_removed_added_or_replaced_breaks_the_seal(count: int, data:
     assert seal.broken([*parts, part(count + 1)]) is None  # written, and not recorded before a crash
     where = data.draw(st.integers(0, count - 1))
     removed = [*parts[:where], *parts[where + 1 :]]
-    assert seal.broken(removed) == f"1 of its {count} parts are missing"
+    assert seal.broken(removed) == f"1 of its {counted(count, 'part')} is missing"
     for other in (part(where + 1, b"other"), part(where, b"other")):
         changed = sorted([*removed, other], key=lambda one: one.number)
         assert seal.broken(changed) == f"its parts are not the {count} that were written"
     assert seal.broken(sorted([*parts, part(where + 1, b"more")], key=lambda one: one.number)) is not None
-    assert seal.broken([]) == f"{count} of its {count} parts are missing"
+    verb = "is" if count == 1 else "are"
+    assert seal.broken([]) == f"{count} of its {counted(count, 'part')} {verb} missing"
 
 
 def test_the_seal_of_an_empty_store_holds_for_any_parts_that_come() -> None:

@@ -9,6 +9,7 @@ from typing import IO
 from ihcli.corpus.readers import rows
 from ihcli.corpus.readers.lines import numbered_lines
 from ihcli.corpus.readers.rows import Columns, Row, checked_row, column_positions, is_encodable, not_utf8, too_long
+from ihcli.counting import counted
 from ihcli.errors import InputError
 
 Fields = list[str]
@@ -200,6 +201,7 @@ def _row(number: int, line: int, fields: Fields, positions: Sequence[int], width
         return Row(number, line, None, "", None, None)
     text, pair, name = (fields[k] if 0 <= k < len(fields) else None for k in positions)
     problem = None
+    found = f"{counted(len(fields), 'field')} for {counted(width, 'column')}"
     bad = next((v for v in (text, pair, name) if v is not None and not is_encodable(v)), None)
     if bad is not None:
         at = next(k for k, character in enumerate(bad) if "\udc80" <= character <= "\udcff")
@@ -207,7 +209,7 @@ def _row(number: int, line: int, fields: Fields, positions: Sequence[int], width
         pair, text = None, (text or "").encode("utf-8", "surrogateescape").decode("utf-8", "backslashreplace")
         name = name if name is not None and is_encodable(name) else None
     elif any(fields[width:]):
-        problem = f"line {line} has {len(fields)} fields for {width} columns. Quote a text that holds separators."
+        problem = f"line {line} has {found}. Quote a text that holds separators."
     elif len(fields) < width:
-        problem = f"line {line} has {len(fields)} fields for {width} columns. Quote a text that holds a line end."
+        problem = f"line {line} has {found}. Quote a text that holds a line end."
     return Row(number, line, name, text or "", pair if problem is None else None, problem)

@@ -6,6 +6,7 @@ from typing import Final
 
 from matplotlib.figure import Figure
 
+from ihcli.counting import counted
 from ihcli.errors import UsageError
 from ihcli.output.figures import arcs, bars, baseline_to_text, captions, comparison, heatmap, network, text
 from ihcli.output.figures.fonts import with_font
@@ -81,6 +82,6 @@ def kind_named(name: str, count: int) -> str:
         raise UsageError(message)
     wanted = 2 if kind in _TWO else 1
     if count != wanted:
-        message = f"--kind {kind} draws {wanted} result{'s' if wanted > 1 else ''}, and {count} were given."
+        message = f"--kind {kind} draws {counted(wanted, 'result')}, and {counted(count, 'was', 'were')} given."
         raise UsageError(message)
     return kind

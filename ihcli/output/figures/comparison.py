@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from matplotlib.figure import Figure
 
+from ihcli.counting import counted
 from ihcli.errors import UsageError
 from ihcli.output.figures import captions
 from ihcli.output.figures.lettering import Lettering
@@ -92,7 +93,9 @@ def match(first: Explanation, second: Explanation, view: View) -> MatchedMatrice
     notes = []
     lost = len(places[0]) + len(places[1]) - 2 * len(common)
     if lost:
-        notes.append(f"{lost} units that only one result has are left out.")
+        notes.append(
+            f"{counted(lost, 'unit that only one result has is', 'units that only one result has are')} left out."
+        )
     if view.hide_punctuation:
         common = [place for place in common if not is_punctuation(first.units[places[0][place]])] or common
         notes.append("Punctuation is hidden.")

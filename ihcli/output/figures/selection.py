@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from ihcli.counting import counted
 from ihcli.errors import UsageError
 from ihcli.output.figures.style import View
 from ihcli.results import Array, Explanation
@@ -34,8 +35,11 @@ def select(explanation: Explanation, view: View, *, matrix: bool = True) -> Sele
         shown = [u for u in shown if not is_punctuation(explanation.units[u])] or shown
     notes = []
     if len(shown) < len(explanation.units):
-        marks = f"{len(explanation.units) - len(shown)} units of punctuation"
-        notes.append(f"{marks} are hidden." if matrix else f"Pairs with {marks} are left out.")
+        marks = len(explanation.units) - len(shown)
+        hidden = counted(marks, "unit of punctuation is", "units of punctuation are")
+        notes.append(
+            f"{hidden} hidden." if matrix else f"Pairs with {counted(marks, 'unit')} of punctuation are left out."
+        )
     if matrix and len(shown) > MOST_UNITS:
         notes.append(fewer(len(shown)))
         shown = heaviest(explanation.ih, shown)

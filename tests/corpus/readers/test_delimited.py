@@ -54,7 +54,7 @@ def test_a_record_with_more_or_fewer_fields_than_columns_may_be_half_a_text_and_
     rows = rows_of(written(tmp_path, "in.csv", content))
     assert [row.problem is None for row in rows] == [False, True, True, False, True]
     assert problems(rows)[1] == "line 2 has 3 fields for 2 columns. Quote a text that holds separators."
-    assert problems(rows)[4] == "line 5 has 1 fields for 2 columns. Quote a text that holds a line end."
+    assert problems(rows)[4] == "line 5 has 1 field for 2 columns. Quote a text that holds a line end."
     tabs = written(tmp_path, "in.tsv", "good\t1\nso\tbad\t0\n")
     assert [row.problem is None for row in rows_of(tabs, Columns("1", header=False))] == [True, False]
 

@@ -79,7 +79,7 @@ def test_themes_set_the_background_and_legible_letters(kind: str, theme: str) ->
 def test_an_unknown_kind_or_a_wrong_number_of_results_is_one_message() -> None:
     with pytest.raises(UsageError, match=r"--kind 'pie' is not known. Use heatmap, arcs, text"):
         draw("pie", make_explanation(2))
-    with pytest.raises(UsageError, match="--kind compare draws 2 results, and 1 were given"):
+    with pytest.raises(UsageError, match="--kind compare draws 2 results, and 1 was given"):
         draw("compare", make_explanation(2))
     with pytest.raises(UsageError, match="--kind heatmap draws 1 result, and 2 were given"):
         draw("heatmap", *pair_of(2))

@@ -13,7 +13,7 @@ from ihcli.config import RunConfig
 from ihcli.corpus.batch_run import BatchJob, Tally, run
 from ihcli.errors import InputError, NonFiniteError, TextTooLongError
 from ihcli.results import Explanation, ModelInfo
-from ihcli.windows import Window
+from ihcli.windows import Window, require_possible
 
 LIMIT = 12
 
@@ -43,8 +43,9 @@ class StandIn:
     def prepare(self, text: str, text_pair: str | None = None) -> None:
         pass
 
-    def windows(self, text: str) -> list[Window]:
+    def windows(self, text: str, text_pair: str | None = None) -> list[Window]:
         """Windows of four words that share none."""
+        require_possible(self.config, paired=text_pair is not None)
         words = text.split()
         if "undivided" in words:
             message = "This text cannot be divided."

@@ -100,8 +100,8 @@ class Stand(StandIn):
         cost = Estimate(3, 11, 33, 0.5, 10**6, "forward", {"--units sentence": 0.1})
         return Report((Check("parity", ok=True, detail=text or ""),)), EngineChoice("reverse", "a test", None), cost
 
-    def estimate(self, text: str, text_pair: str | None = None) -> str:
-        return f"{len(text)} {text_pair is None}"
+    def estimate(self, text: str, text_pair: str | None = None) -> Estimate:
+        return Estimate(len(text), 11, 33, 0.5, 10**6, "forward", {} if text_pair is None else {"--top 10": 0.1})
 
     def time_limit(self) -> TimeLimit:
         return TimeLimit(self.config.attribution.max_seconds)
@@ -445,6 +445,7 @@ def _arguments(case: Case, rng: random.Random) -> Line:
         ["--baseline-file", _odd(rng, ["other.txt"])], ["--spans", _odd(rng, ["other.txt"])],
         ["--tolerance", _odd(rng, ["0.1", "1"])], ["--top", _odd(rng, ["1", "5"])],
         ["--max-nodes", _odd(rng, ["64", "512"])], ["--seed", _odd(rng, ["0", "7"])],
+        ["--windows", _odd(rng, ["2", "auto", "50"])], ["--overlap", _odd(rng, ["0", "1"])],
         ["--method", _odd(rng, ["ih", "lime"])], ["--evaluations", _odd(rng, ["64"])],
         ["--memory", _odd(rng, ["4GB", "1e3MB"])], ["--threads", _odd(rng, ["1", "2"])],
         ["--device", _odd(rng, ["cpu", "auto"])], ["--smoothing", _odd(rng, ["off", "auto", "100"])],

@@ -8,6 +8,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from ihcli.counting import counted
 from ihcli.output.figures.legend import LegendItem, Line, Note, Ramp
 from ihcli.output.figures.scale import Scale
 from ihcli.output.figures.sheet import Words
@@ -187,8 +188,9 @@ def alternative_text(kind: str, explanations: Sequence[Explanation], view: View)
             f"{units[i]} and {units[j]} {number(v, plus=True)}" for i, j, v in explanation.pairs()[:5] if v != 0
         )
         parts.append(
-            f"“{heading(explanation, view)}” ({len(units)} units). Prediction {prediction(explanation)}; explained is "
-            f"the {target(explanation)}. Strongest pairs: {top or 'none, every interaction is zero'}. "
+            f"“{heading(explanation, view)}” ({counted(len(units), 'unit')}). Prediction "
+            f"{prediction(explanation)}; explained is the {target(explanation)}. "
+            f"Strongest pairs: {top or 'none, every interaction is zero'}. "
             + " ".join(certificate(explanation))
         )
     return f"{_DESCRIPTIONS[kind]} of " + " Compared with ".join(parts)

@@ -1,7 +1,8 @@
 """Speed and crash safety of `ih batch` at the size of a corpus.
 
 ``python -m tests.studies.corpus run FILE -o DIR`` explains rows sampled evenly from FILE and reports rate and memory.
-``… speed FILE -o DIR`` also runs a loop over `ihcli.explain` and compares both, speed and numbers.
+``… speed FILE -o DIR`` also runs a loop over `ihcli.explain` and compares both, speed and numbers, and the loop that is
+usual without pairs: Captum's LayerIntegratedGradients with 50 steps.
 ``… kills FILE -o DIR`` kills a batch at random moments, continues it, and compares its store with that of ``run``.
 """
 
@@ -15,6 +16,7 @@ import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
+from importlib.resources import files
 from pathlib import Path
 from typing import IO, Any
 
@@ -115,11 +117,40 @@ def loop(source: Path, settings: Mapping[str, Any], out: Path) -> None:
     out.write_text("".join(json.dumps(one.to_dict()) + "\n" for one in results), encoding="utf-8")
 
 
+def captum_loop(source: Path, out: Path) -> None:
+    """Attributions of each line by Captum's LayerIntegratedGradients, as its tutorial on BERT computes them.
+
+    The path goes from [PAD] to the word embeddings, with 50 steps; the logit of the predicted label is explained.
+    """
+    import torch
+    from captum.attr import LayerIntegratedGradients
+    from transformers import AutoModelForSequenceClassification, AutoTokenizer
+
+    folder = Path(str(files("ihcli") / "bundled" / "weights"))
+    tokenizer = AutoTokenizer.from_pretrained(folder)
+    model = AutoModelForSequenceClassification.from_pretrained(folder, dtype=torch.float32).eval()
+    method = LayerIntegratedGradients(lambda ids, mask: model(ids, mask).logits, model.get_input_embeddings())
+    rows = []
+    for line in source.read_text(encoding="utf-8").splitlines():
+        inputs = tokenizer(line, return_tensors="pt", truncation=True)
+        ids, mask = inputs["input_ids"], inputs["attention_mask"]
+        special = torch.tensor(tokenizer.get_special_tokens_mask(ids[0].tolist(), already_has_special_tokens=True))
+        baseline = torch.where(special.bool(), ids, tokenizer.pad_token_id)
+        with torch.no_grad():
+            label = int(model(ids, mask).logits.argmax())
+        found = method.attribute(ids, baseline, target=label, additional_forward_args=(mask,), n_steps=50)
+        rows.append(found.sum(-1)[0].tolist())
+    out.write_text("".join(json.dumps(row) + "\n" for row in rows), encoding="utf-8")
+
+
 def speed(folder: Path, rows: int, options: Sequence[str], settings: Mapping[str, Any]) -> dict[str, Any]:
     """The loop and the batch over `folder/sample.txt`: texts a minute, memory, and how far their numbers differ."""
     command = [sys.executable, "-m", "tests.studies.corpus", "loop", str(folder / "sample.txt"), json.dumps(settings)]
     by_loop = measure([*command, str(folder / "loop.jsonl")], folder / "loop.log")
     report = {"loop": _figures(by_loop, rows), **batch(folder, rows, options)}
+    first_order = [sys.executable, "-m", "tests.studies.corpus", "captum", str(folder / "sample.txt")]
+    by_captum = measure([*first_order, str(folder / "captum.jsonl")], folder / "captum.log")
+    report["captum"] = _figures(by_captum, rows)
     if by_loop.code == 0 and report["batch"]["code"] in {0, 4, 5}:
         with (folder / "loop.jsonl").open(encoding="utf-8") as lines:
             alone = [Explanation.from_dict(json.loads(line)) for line in lines]
@@ -246,6 +277,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = list(sys.argv[1:] if arguments is None else arguments)
     if given[:1] == ["loop"]:  # the process that `speed` measures
         loop(Path(given[1]), json.loads(given[2]), Path(given[3]))
+        return
+    if given[:1] == ["captum"]:
+        captum_loop(Path(given[1]), Path(given[2]))
         return
     parser = argparse.ArgumentParser(prog="python -m tests.studies.corpus", description=__doc__)
     parser.add_argument("study", choices=("run", "speed", "kills"))

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from corpora import stored, texts
 
+import ihcli
 from ihcli.corpus import iter_explanations
 from ihcli.corpus.readers import Columns
 from ihcli.corpus.store_parts import list_parts
@@ -67,6 +68,16 @@ def test_the_study_measures_a_run_and_then_kills_another(
     assert (found["rows"], found["each_once"], found["difference"]["compared"]) == (12, True, 12)
     assert found["difference"]["largest"] == 0.0
     assert json.loads((out / "kills.json").read_text(encoding="utf-8")) == found
+
+
+def test_the_loop_of_another_library_attributes_the_difference_from_padding(tmp_path: Path) -> None:
+    (tmp_path / "in.txt").write_text("not bad\n", encoding="utf-8")
+    study.main(["captum", str(tmp_path / "in.txt"), str(tmp_path / "out.jsonl")])
+    (row,) = map(json.loads, (tmp_path / "out.jsonl").read_text(encoding="utf-8").splitlines())
+    assert len(row) == 4  # with [CLS] and [SEP]
+    own = ihcli.explain("not bad", {"baseline": {"kind": "pad"}, "attribution": {"removal": False}})
+    assert sum(row) == pytest.approx(own.f_input - own.f_baseline, rel=0.02)
+    assert row[1:3] == pytest.approx(own.ig, abs=0.02 * np.abs(own.ig).max())
 
 
 def test_differences_between_stores_are_seen(tmp_path: Path) -> None:

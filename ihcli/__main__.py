@@ -9,7 +9,9 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         from ihcli.cli.app import app
+        from ihcli.runtime import lean_imports
 
+        lean_imports.allow()
         app(prog_name="ih")
     except KeyboardInterrupt:  # before a command had begun
         sys.exit(ExitCode.INTERRUPTED)

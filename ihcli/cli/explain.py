@@ -11,6 +11,7 @@ from ihcli.cli.settings import Settings, configured
 from ihcli.cli.texts import checked, names_a_file, read_text
 from ihcli.errors import ExitCode, UsageError
 from ihcli.file_writing import require_folder_possible
+from ihcli.runtime.lean_imports import import_transformers
 from ihcli.runtime.threads import core_use, take_free_cores
 
 if TYPE_CHECKING:
@@ -58,6 +59,8 @@ def explain(  # noqa: C901, PLR0912, PLR0915  (a branch for each way to be asked
     if writes and not dry_run:
         require_folder_possible(Path(config.output.directory))
 
+    if not config.model.trust_remote_code:  # whose code may need all of transformers
+        import_transformers()
     from ihcli import console
     from ihcli.cli.explain_windows import WindowRun, require_one_label
     from ihcli.models.targets import several

@@ -22,6 +22,7 @@ from ihcli.models.checkpoint import (
 from ihcli.models.classifier import LoadedClassifier, ProblemType
 from ihcli.models.discontinuities import Choices, choices
 from ihcli.models.encoding import SAMPLE, encode
+from ihcli.models.meta_initialisation import NoMetaInitialisation
 from ihcli.models.model_folder import known_type, locate, read_settings, require_sequence_classifier
 from ihcli.models.peft_adapters import AdapterFolder, find_adapter
 from ihcli.models.prompted import MASK, make_classifier
@@ -197,7 +198,7 @@ def _load_model(
     further |= {} if adapter is None else adapter.labels(section)
     places = {"trust_remote_code": section.trust_remote_code, "local_files_only": True}
     try:
-        with silenced():
+        with silenced(), NoMetaInitialisation():
             # Given as a record: what a config.json says of attention would beat the argument below.
             config = transformers.AutoConfig.from_pretrained(folder, **places, **further)
             model, report = getattr(transformers, purpose.auto).from_pretrained(

@@ -9,6 +9,7 @@ import re
 import struct
 import warnings
 from dataclasses import dataclass
+from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -118,6 +119,8 @@ class AdapterFolder:
 
     def merge(self, model: Any) -> Any:
         """The base model with the adapter merged into its weights; raises `ModelError`."""
+        if torch.distributed.is_available():
+            import_module("torch.distributed.tensor")  # peft takes it for imported
         from peft import PeftModel
         from peft.utils import load_peft_weights, set_peft_model_state_dict
 

@@ -15,7 +15,7 @@ from ihcli.attribution.formulations import FORMULATIONS, Formulation
 from ihcli.attribution.node_choice import NodeChoice
 from ihcli.attribution.sampling import ANY_FUNCTION, EvaluationLog, SamplingPlan
 from ihcli.attribution.time_limit import Pace, Stopped
-from ihcli.attribution.verification import FIRST_ORDER_SHARE, Refinement, Verification, largest, row_gap, total
+from ihcli.attribution.verification import FIRST_ORDER_SHARE, Refinement, Verification, total
 from ihcli.quadrature.rules import Rule, is_new
 
 
@@ -46,6 +46,8 @@ class Integral:
     matrix: Array
     row_sums: Array
     """The sums of its rows (U,), known from first-order values."""
+    row_gap: float
+    """The largest error of a row."""
     quadrature_error: float
     first_order_error: float
     rule: str
@@ -120,10 +122,14 @@ class AdaptiveIntegration:
             if self.complete is not None:
                 return self._stopped(self.complete)
             assert self.settings.pace is not None  # noqa: S101  (only an integration with a pace is stopped)
-            raise self.settings.pace.too_short(self.fewest, self.log.units) from None
+            raise self.settings.pace.too_short(self.fewest, self.log.told_apart) from None
 
     def _steps(self) -> Asks[Integral]:
         first = yield from self.phase.integrate(self.settings.tolerance / FIRST_ORDER_SHARE, placing=True)
+        return (yield from self._certified(first))
+
+    def _certified(self, first: FirstOrder) -> Asks[Integral]:
+        """Place nodes, evaluate Hessians and verify the matrix; halve the step if needed."""
         rule, intervals, hessians = yield from self._first_hessians(*self.choice.choose(first))
         t, w = rule.nodes(intervals)
         if not np.isfinite(hessians).all():  # at an end of the path, so only rules with interior nodes can be used
@@ -134,7 +140,7 @@ class AdaptiveIntegration:
         while True:
             matrix = np.tensordot(w, hessians, axes=1)
             self.complete = Complete(first, rule, intervals, hessians, matrix)
-            scale = largest(matrix, first)
+            scale = self.verification.largest(matrix, first)
             judged = first.error <= RESOLVED * scale or first.intervals >= MAX_FIRST_INTERVALS
             if judged:
                 finer = refinement(rule, intervals, t)
@@ -142,7 +148,7 @@ class AdaptiveIntegration:
                 self.complete = Complete(first, rule, intervals, hessians, matrix, error)
                 converged = self.verification.within(error + first.error, matrix, first)
                 if converged or self.log.nodes + int(finer.new.sum()) > self.settings.max_nodes:
-                    return self.outcome(first, rule.name, total(matrix, first), error, converged=converged)
+                    return self.outcome(first, rule.name, matrix, error, converged=converged)
             else:  # entries cancel along the path, so the first estimate of their size was too large
                 first = yield from self.phase.integrate(self.settings.tolerance, scale or 1.0, first, placing=True)
             if first.intervals > placed and placements < MOST_PLACEMENTS:
@@ -171,7 +177,7 @@ class AdaptiveIntegration:
         fitting = [n for n in (*self.phase.plan.ladder, 6) if n < intervals and n % 2 == 0]
         for some in (intervals, *sorted(fitting, reverse=True), LEAST_INTERVALS):
             t = rule.nodes(some)[0]
-            if len(t) - 1 <= RESERVED * pace.hessians(self.log.units):
+            if len(t) - 1 <= RESERVED * pace.hessians(self.log.told_apart):
                 break
         half = len(t) // 2
         rest = yield from self.log.hessian(np.delete(t, half))
@@ -186,27 +192,29 @@ class AdaptiveIntegration:
         trusted = error is not None or complete.intervals >= self.phase.plan.nested_from
         if error is None:
             rule, intervals = complete.rule, complete.intervals
-            sharper = _at_once(self.phase.sharpened(first, rule, intervals, largest(matrix, first), 0.99 * first.error))
+            scale = self.verification.largest(matrix, first)
+            sharper = _at_once(self.phase.sharpened(first, rule, intervals, scale, 0.99 * first.error))
             first = first if sharper is None else sharper
             coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(complete.hessians), axes=1)
-            error = max(float(np.abs(matrix - coarse).max()), row_gap(matrix, first))
+            error = max(self.verification.change(matrix, coarse), self.verification.row_gap(matrix, first))
         converged = trusted and self.verification.within(error + first.error, matrix, first)
-        outcome = self.outcome(first, complete.rule.name, total(matrix, first), error, converged=converged)
+        outcome = self.outcome(first, complete.rule.name, matrix, error, converged=converged)
         return replace(outcome, stopped=True)
 
     def _affords(self, rule: Rule, intervals: int) -> bool:
         return self.log.nodes + len(rule.nodes(intervals)[0]) <= self.settings.max_nodes
 
     def outcome(self, first: FirstOrder, rule: str, matrix: Array, error: float, *, converged: bool) -> Integral:
-        """The record of the integral and its cost."""
+        """The record of the integral and its cost; the matrix is without the diagonal's first-order term."""
         t, value, curvature = (np.concatenate(column) for column in zip(*self.log.profile, strict=True))
         order = np.argsort(t, kind="stable")
         return Integral(
             ig=first.ig,
             f_input=float(first.samples.value[-1]),
             f_baseline=float(first.samples.value[0]),
-            matrix=matrix,
+            matrix=total(matrix, first, self.verification.chosen),
             row_sums=first.row_sums,
+            row_gap=self.verification.row_gap(matrix, first),
             quadrature_error=error,
             first_order_error=first.error,
             rule=rule,

@@ -14,14 +14,19 @@ from ihcli.attribution.cost import hessian_cost, product_cost
 from ihcli.attribution.evaluation import Engine
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine
-from ihcli.attribution.screening import LEAST_UNITS, SCREENS, VERIFIED
+from ihcli.attribution.screening import BATCH, LEAST_UNITS, PROBES
+from ihcli.counting import counted
 
 TYPICAL_NODES = {False: {0.1: 15, 0.05: 19, 0.01: 27, 0.001: 47}, True: {0.1: 9, 0.05: 9, 0.01: 11, 0.001: 18}}
 """Median full Hessians a text of the bundled model at a tolerance: for paths of embeddings by
 `outputs/benchmarks/study.jsonl`, for smooth paths (value zeroing) on texts of 1 to 72 words alike."""
 TYPICAL_GRADIENTS = {False: 73, True: 13}
-TYPICAL_ROWS = 20
-"""Rows that a search for the strongest pairs computes."""
+TYPICAL_ROWS = 18
+"""Rows that a search for the ten strongest pairs computes."""
+SEARCH_NODES = {False: 9, True: 3}
+"""Nodes of a search, for paths of embeddings and for smooth paths."""
+TYPICAL_CHOSEN = 12
+"""Units of the ten strongest pairs, whose matrix is then computed."""
 REMOVED_TEXT = 0.45
 """Gradients that one text without some of its words costs in the check by removal."""
 FEW_POSITIONS = 128
@@ -54,7 +59,8 @@ class Estimate:
     def __str__(self) -> str:
         """One line with the cost and, where an option would be cheaper, a second one that names it."""
         line = (
-            f"{self.units} units: about {self.nodes} Hessians, {self.products} products of a Hessian and a vector "
+            f"{counted(self.units, 'unit')}: about {counted(self.nodes, 'Hessian')}, "
+            f"{counted(self.products, 'product')} of a Hessian and a vector "
             f"({self.engine} engine), {self.seconds:.1f} s, {self.bytes / 1e6:.0f} MB beyond the model"
         )
         return f"{line}\n{self.advice}" if self.cheaper else line
@@ -114,7 +120,8 @@ def estimate(
 
     def seconds(units: int, allowed: float, *, top: bool) -> float:
         nodes = _nodes(allowed, smooth=smooth)
-        one = _screening(nodes) if top else nodes * hessian_cost(engine.name, units, positions)
+        one = nodes * hessian_cost(engine.name, TYPICAL_CHOSEN + 1 if top else units, positions)
+        one += _search(smooth=smooth) if top else 0.0
         gradients = baselines * (TYPICAL_GRADIENTS[smooth] + one) + REMOVED_TEXT * work.removed_texts
         return work.preparation + gradients * gradient + CALLS * overhead
 
@@ -129,17 +136,19 @@ def estimate(
     if tolerance < LOOSE:
         options[f"--tolerance {LOOSE:g}"] = seconds(path.units, LOOSE, top=screened)
     nodes = _nodes(tolerance, smooth=smooth)
-    rows = SCREENS + VERIFIED + TYPICAL_ROWS if screened else path.units
+    products = nodes * path.units
+    if screened:
+        products = nodes * (TYPICAL_CHOSEN + 1) + SEARCH_NODES[smooth] * (PROBES + TYPICAL_ROWS)
     footprint = reverse.footprint(path)
     at_once = min(engine.nodes_at_once(path, order=2), nodes)
     taken = footprint.bytes(at_once, footprint.rows_second_order(path.units))
     return Estimate(
         units=path.units,
         nodes=nodes * baselines,
-        products=nodes * rows * baselines,
+        products=products * baselines,
         seconds=expected,
         bytes=min(taken, footprint.limit) + nodes * path.units**2 * 8,
-        engine="reverse" if screened else engine.name,
+        engine=engine.name,
         cheaper={name: value for name, value in options.items() if value < WORTH * expected},
     )
 
@@ -155,9 +164,10 @@ def _nodes(tolerance: float, *, smooth: bool) -> int:
     return typical[min(typical, key=lambda known: abs(known / tolerance - 1))]
 
 
-def _screening(nodes: int) -> float:
-    """Gradients of a search for the strongest pairs: probes, their verification at the new nodes, and exact rows."""
-    return nodes * (product_cost(SCREENS) + product_cost(TYPICAL_ROWS)) + (nodes - 1) * product_cost(VERIFIED)
+def _search(*, smooth: bool) -> float:
+    """Gradients of a search for the strongest pairs: probes, and rows in batches."""
+    batches = TYPICAL_ROWS // BATCH
+    return SEARCH_NODES[smooth] * (product_cost(PROBES) + batches * product_cost(BATCH))
 
 
 def _timed(path: Path, engine: Engine) -> tuple[float, float]:

@@ -12,6 +12,7 @@ from ihcli.attribution.path import Path
 from ihcli.errors import NonFiniteError
 
 Array = NDArray[np.float64]
+Indices = NDArray[np.intp]
 Progress = Callable[[str, int, int], None]
 """Called as (phase, nodes done, nodes of this phase); phases are `gradients`, `hessians`, `verification`."""
 ScalarField = Callable[..., Tensor]
@@ -29,6 +30,8 @@ class Request:
     """1 for the gradient, 2 for second derivatives too."""
     vectors: Array | None = None
     """With order 2: the rows V (K, U) of V·H that are wanted; None for the whole H."""
+    chosen: Indices | None = None
+    """Units that are told apart; all others then count as one unit more, the last. None for all of them."""
 
     @property
     def phase(self) -> str:

@@ -275,7 +275,6 @@ def integrate_paths(
     options.require_valid(dtype)
     form = FORMULATIONS[options.formulation]
     integrations: list[Integration[Integral]] = []
-    screened: list[bool] = []
     positions = tasks[0][0].groups.numel()
     pace = Pace(limit or TimeLimit(), engine.name, positions, sum(len(paths) for paths in tasks))
     for paths in tasks:
@@ -290,10 +289,9 @@ def integrate_paths(
                 dtype == torch.float64,
                 pace,
             )
-            screened.append(options.top is not None and path.units > LEAST_UNITS)
             steps = (
-                Screening(path.units, settings, options.top or 1)
-                if screened[-1]
+                Screening(path.units, settings, options.top or 1, engine.nested_units)
+                if options.top is not None and path.units > LEAST_UNITS
                 else AdaptiveIntegration(path.units, settings, 3 if form.ones_left else engine.nested_units)
             )
             left = torch.ones_like(path.delta) if form.ones_left else None
@@ -308,7 +306,7 @@ def integrate_paths(
         integrals = [next(outcomes) for _ in paths]
         error = next((one for one in integrals if isinstance(one, NonFiniteError | TimeLimitError)), None)
         good = [one for one in integrals if isinstance(one, Integral)]
-        name = "reverse" if form.ones_left or screened[len(results)] else engine.name
+        name = "reverse" if form.ones_left else engine.name
         results.append(_combined(good, form, options.tolerance, name, dtype) if error is None else error)
     return results
 
@@ -326,7 +324,8 @@ def _combined(
     scale = float(np.nanmax(np.abs(matrix)))
     rounding = FLOAT32_ROUNDING * scale if dtype == torch.float32 else 0.0
     error = max(float(np.mean([i.quadrature_error + i.first_order_error for i in integrals])), rounding)
-    row_gap = float(np.nanmax(np.abs(matrix.sum(1) - rows)))
+    gaps = np.abs(matrix.sum(1) - rows)
+    row_gap = integrals[0].row_gap if np.isnan(gaps).all() else float(np.nanmax(gaps))  # NaN: only some entries
     first = integrals[0]
     certificate = Certificate(
         completeness_gap=abs(float(matrix.sum()) - (f_input - f_baseline)),

@@ -20,6 +20,8 @@ FORESIGHT_SHARE = 1 / 2
 """The predicted error of the row sums must be at most this share of the tolerance."""
 SAFE_STEPS = 2
 """Consecutive steps of the ladder that must pass, since an error may cross zero at one of them."""
+COARSE = (4, 6, 8, 10, 12, 16, 20, 24)
+"""Intervals of rules that need no accuracy of their own."""
 DEFAULT_STEP = 10
 """The step of the ladder to start at if no error can be predicted."""
 
@@ -66,6 +68,16 @@ class NodeChoice:
             if intervals is not None:
                 best = len(rule.nodes(intervals)[0]), rule, intervals
         return None if best is None else best[1:]
+
+    def coarse(self, first: FirstOrder, share: float) -> tuple[Rule, int]:
+        """The mapped rule with the fewest intervals whose error on the row sums is at most a share of the scale."""
+        size = self.phase.size(first) or 1.0
+        slopes = chebyshev.derivative_series(first.series)
+        weights = chebyshev.product_weights(first.intervals, self.phase.formulation.kernel)
+        exact = weights @ chebyshev.evaluate(slopes, chebyshev.points(first.intervals))
+        rule = self._mapped(first)
+        good = (n for n in COARSE if self._error(rule, n, slopes, exact) <= share * size)
+        return rule, next(good, COARSE[-1])
 
     def _fewest(self, rule: Rule, slopes: Array, exact: Array, size: float, most: int) -> int | None:
         """The fewest intervals that pass with the next step of the ladder."""

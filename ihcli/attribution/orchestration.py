@@ -85,7 +85,10 @@ def _phase(integration: Integration[T]) -> tuple[int, bool]:
 def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Progress | None, pace: Pace) -> None:
     """Evaluate the requests of one phase together, and send each integration its own."""
     requests = [one.request for one in integrations if one.request is not None]
-    paths = [one.path for one in integrations]
+    paths = [
+        one.path if request.chosen is None else one.path.merged(request.chosen)
+        for one, request in zip(integrations, requests, strict=True)
+    ]
     counts = [len(request.t) for request in requests]
     path = NodeBatch.of(paths, counts)
     whole = evaluate(
@@ -96,8 +99,8 @@ def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Pr
         pace,
     )
     start = 0
-    for integration, request, count in zip(integrations, requests, counts, strict=True):
-        units = integration.path.units
+    for integration, own, request, count in zip(integrations, paths, requests, counts, strict=True):
+        units = own.units
         rows = units if request.vectors is None else len(request.vectors)
         integration.receive(whole.of(slice(start, start + count), units, rows))
         start += count

@@ -6,10 +6,12 @@ F(s) = f(start + s_u δ) gives each unit u a switch s_u in [0, 1] that acts on t
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from ihcli.errors import UsageError
@@ -73,6 +75,13 @@ class Path:
         """The path of some of the nodes, which is the same for all."""
         del nodes
         return self
+
+    def merged(self, chosen: Sequence[int] | NDArray[np.intp]) -> "Path":
+        """The same path with the chosen units in their order, and all other units as one, the last."""
+        number = torch.full((self.units + 1,), len(chosen), dtype=self.groups.dtype, device=self.groups.device)
+        number[-1] = -1  # no unit
+        number[torch.as_tensor(chosen, device=number.device)] = torch.arange(len(chosen)).to(number)
+        return replace(self, groups=number[self.groups], units=len(chosen) + 1)
 
     @cached_property
     def _index(self) -> Tensor:

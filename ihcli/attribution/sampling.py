@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from ihcli.attribution.evaluation import Array, Asks, Evaluations, Request
+from ihcli.attribution.evaluation import Array, Asks, Evaluations, Indices, Request
 
 GOLDEN = (np.sqrt(5) - 1) / 2
 """The golden ratio less 1, whose multiples modulo 1 are evenly spread."""
@@ -63,6 +63,8 @@ class EvaluationLog:
     """Requests evaluations for one integration, and records their number and the values along the path."""
 
     units: int
+    chosen: Indices | None = None
+    """The units whose second derivatives are requested, with all others as one unit more; None for all units."""
     gradients: int = 0
     nodes: int = 0
     products: int = 0
@@ -80,18 +82,19 @@ class EvaluationLog:
         return seen
 
     def hessian(self, t: Array) -> Asks[Array]:
-        """H(t), (n, U, U)."""
-        seen = yield Request(t, order=2)
+        """H(t), (n, U, U), or (n, K + 1, K + 1) for K chosen units and all others as one."""
+        seen = yield Request(t, order=2, chosen=self.chosen)
         assert seen.hessian is not None  # noqa: S101  (the engine returns what was requested)
         self._keep(t, seen.gradient)
         self.nodes += len(t)
-        self.products += len(t) * self.units
-        self.profile.append((t, seen.value, np.abs(seen.hessian).max(axis=(1, 2))))
+        self.products += len(t) * seen.hessian.shape[1]
+        shown = seen.hessian if self.chosen is None else seen.hessian[:, :-1, :-1]
+        self.profile.append((t, seen.value, np.abs(shown).max(axis=(1, 2))))
         return seen.hessian
 
     def product(self, t: Array, vectors: Array) -> Asks[Array]:
-        """V·H(t), (n, K, U), for vectors V (K, U)."""
-        seen = yield Request(t, order=2, vectors=vectors)
+        """V·H(t), (n, K, U), for vectors V (K, U); as many columns as units are told apart."""
+        seen = yield Request(t, order=2, vectors=vectors, chosen=self.chosen)
         assert seen.hessian is not None  # noqa: S101
         self._keep(t, seen.gradient)
         self.products += len(t) * len(vectors)
@@ -114,6 +117,13 @@ class EvaluationLog:
         t, gradient = (np.concatenate(column) for column in zip(*self._slopes, strict=True))
         return t, gradient
 
+    @property
+    def told_apart(self) -> int:
+        """The number of units of the Hessians that are requested."""
+        return self.units if self.chosen is None else len(self.chosen) + 1
+
     def _keep(self, t: Array, gradient: Array) -> None:
+        if gradient.shape[1] != self.units:  # some of the units count as one
+            return
         fresh = ~np.isin(t, self._known()[0])
         self._slopes.append((t[fresh], gradient[fresh]))

@@ -1,161 +1,238 @@
-"""The strongest pairs of a long text without all rows: probes rank the rows, and only promising rows are computed.
+"""The strongest pairs of a long text without all rows: probes and a few rows find them, and one matrix certifies them.
 
-For a random sign vector z, z_u (Γz)_u = Γ_uu + Σ_{v≠u} z_u z_v Γ_uv: its mean over probes is the diagonal, and its
-variance is Σ_{v≠u} Γ_uv², the squared norm of the row off its diagonal. Once rows S are known exactly, their part is
-subtracted from the probes (Γ is symmetric), and the remainder ranks the unknown rows among themselves.
+**The search** takes a rule with few nodes, since it decides which units the matrix is computed for and no number of it
+is shown. For a random sign vector z, z_v (Γz)_u = Γ_uv + Σ_{w≠v} z_v z_w Γ_uw: its mean over P probes estimates Γ_uv
+with the variance Σ_w Γ_uw² / P, which the probes show too. As Γ is symmetric, each pair is estimated from both of its
+rows. Rows of the Hessian that are known exactly are subtracted from the probes, which leaves smaller rows, and thus
+smaller variances, to the others. So the rows with the largest norms are computed, a few at a time, until no pair of two
+unknown rows can be one of the K strongest: until |estimate| + c · standard error is below the K-th strongest known pair
+for all of them, with c the quantile of Student's distribution by which each of the K strongest pairs is missed with a
+probability of `CONFIDENCE` / K at most.
 
-The rule that ends the search: a pair of two unknown rows is at most as large as the norm of either row. If fewer than
-two unknown rows have an upper bound above the K-th strongest known pair, no unknown pair can be among the K strongest.
-The bound is the (1 - CONFIDENCE/U) quantile of the norm, where the sample variance of P probes is taken as χ² with
-P - 1 degrees of freedom. That holds for a row with many entries by the central limit theorem; a row with few large
-entries has an even smaller variance. The probability that any row exceeds its bound is about CONFIDENCE.
+**The matrix** of the units of the pairs found, with all other units as one unit more, is then integrated and verified
+as any matrix is (`AdaptiveIntegration`). It is exact for these units. If it shows that the search was not accurate
+enough for the K-th strongest pair, the search goes on, and the matrix is computed for more units.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from statistics import NormalDist
 
 import numpy as np
 
-from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, IntegrationSettings, merged, refinement
-from ihcli.attribution.evaluation import Array, Asks
+from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, IntegrationSettings
+from ihcli.attribution.evaluation import Array, Asks, Indices
 from ihcli.attribution.first_order import FirstOrder
 from ihcli.attribution.time_limit import Stopped
 from ihcli.attribution.verification import FIRST_ORDER_SHARE
-from ihcli.quadrature.rules import Rule
 
-SCREENS = 16
-"""Sign vectors that rank the rows."""
-LEAST_UNITS = 4 * SCREENS
-"""Units below which the whole matrix costs no more than the search."""
-VERIFIED = 8
-"""How many of them verify the quadrature at the new nodes of the halved step. An error of the form ±(1, -1)(1, -1)ᵀ
-is seen by none of them with a probability of 2^-8."""
-CONFIDENCE = 0.01
-"""Probability that some row's bound is broken."""
+LEAST_UNITS = 64
+"""Units up to which the whole matrix costs little more than the search."""
+PROBES = 10
+"""Sign vectors that estimate pairs, for up to 512 units."""
 BATCH = 6
-"""Rows that are computed before the rule is applied again."""
+"""Rows that are computed before pairs are estimated again."""
+CONFIDENCE = 0.01
+"""Probability that one of the K strongest pairs is missed."""
+COARSE_SHARE = 0.25
+"""Error of the search's rule on the row sums, as a share of the largest entry."""
+MARGIN = 0.2
+"""The share of the K-th strongest pair by which the search may be off before it must go on."""
+NEGLIGIBLE = 0.1
+"""Pairs below this share of the tolerance, times the largest entry, are taken for zero."""
+SMALLEST = 1e-200
+"""Added to variances, which may be zero."""
+MOST_ROWS = 1 / 2
+"""The share of the rows beyond which the whole matrix is computed."""
+MOST_CHOSEN = 1 / 2
+"""The share of the units whose matrix costs as much as that of all of them."""
 
 
-def norm_bound(variance: Array, probes: int, rows: int) -> Array:
-    """Upper bounds of row norms from the sample variances of the probes, with CONFIDENCE over all rows.
+def student_quantile(probability: float, freedom: int) -> float:
+    """The upper quantile of Student's distribution, by two terms of its expansion about the normal distribution.
 
-    The χ² quantile is Wilson and Hilferty's: n (1 - 2/(9n) + z √(2/(9n)))³, off by under 2 % at n = 15.
+    Off by under 3 % for 14 degrees of freedom and probabilities from 1e-4 on.
     """
-    freedom = probes - 1
-    z = NormalDist().inv_cdf(CONFIDENCE / max(rows, 1))
-    quantile = freedom * max(1 - 2 / (9 * freedom) + z * (2 / (9 * freedom)) ** 0.5, 0.05) ** 3
-    return np.asarray(np.sqrt(variance * freedom / quantile))
+    z = -NormalDist().inv_cdf(probability)
+    return z + (z**3 + z) / (4 * freedom) + (5 * z**5 + 16 * z**3 + 3 * z) / (96 * freedom**2)
 
 
-@dataclass(frozen=True, slots=True)
-class _Found:
-    """The result of an integration that is stopped: rows, and the error that the probes showed at their nodes."""
+def sign_vectors(units: int, rng: np.random.Generator) -> Array:
+    """Sign vectors (P, U) whose columns are random, but no two the same or opposite.
 
-    first: FirstOrder
-    rule: Rule
-    error: float
-    matrix: Array | None
+    From equal columns, a pair could not be told from the diagonal.
+    """
+    probes = max(PROBES, (units - 1).bit_length() + 1)
+    patterns = rng.choice(2 ** (probes - 1), size=units, replace=False)
+    signs = 1.0 - 2.0 * (patterns >> np.arange(probes)[:, None] & 1)
+    return np.asarray(signs * rng.choice([-1.0, 1.0], size=units))
+
+
+@dataclass(slots=True)
+class Search:
+    """What the probes and the rows at the nodes of a coarse rule say of all pairs."""
+
+    t: Array
+    w: Array
+    signs: Array
+    """The sign vectors (P, U)."""
+    probed: Array
+    """Their products with the matrix (P, U)."""
+    rows: list[int] = field(default_factory=list)
+    """The units whose rows are known."""
+    known: Array = field(default_factory=lambda: np.empty((0, 0)))
+    """These rows (R, U)."""
+
+    def bounds(self, top: int) -> tuple[Array, Array]:
+        """The units whose rows are unknown (n,), and upper bounds of the pairs among them (n, n), zero for itself."""
+        rest = np.setdiff1d(np.arange(self.signs.shape[1]), self.rows)
+        signs, left = self.signs[:, rest], self.probed[:, rest]
+        if self.rows:
+            left = left - self.signs[:, self.rows] @ self.known[:, rest]
+        probes = len(signs)
+        left = left - signs * (signs * left).mean(axis=0)  # without the diagonal
+        separate = 1 - (signs.T @ signs / probes) ** 2  # the share of a pair that is not in its diagonals
+        np.fill_diagonal(separate, 1.0)
+        estimate = signs.T @ left / (probes * separate)  # [v, u] from row u
+        precision = 1 / ((left**2).sum(axis=0) / (probes * (probes - 1)) + SMALLEST)
+        both = precision[:, None] + precision
+        estimate = (estimate * precision + estimate.T * precision[:, None]) / both
+        bounds = np.abs(estimate) + student_quantile(CONFIDENCE / top, 2 * (probes - 1)) / np.sqrt(both * separate)
+        np.fill_diagonal(bounds, 0.0)
+        return rest, bounds
+
+    def matrix(self) -> Array:
+        """(U, U) with the known rows and, by symmetry, columns; NaN elsewhere."""
+        units = self.signs.shape[1]
+        matrix = np.full((units, units), np.nan)
+        if self.rows:
+            matrix[:, self.rows] = self.known.T
+            matrix[self.rows] = self.known
+        return matrix
+
+    def diagonal(self) -> Array:
+        """The diagonal (U,), of unknown rows as the probes estimate it."""
+        estimate = (self.signs * self.probed).mean(axis=0)
+        if self.rows:
+            estimate[self.rows] = self.known[np.arange(len(self.rows)), self.rows]
+        return np.asarray(estimate)
 
 
 class Screening(AdaptiveIntegration):
-    """One integration of probes and chosen rows; rows that cannot contain one of the strongest pairs are NaN."""
+    """One integration of the strongest pairs; entries of other units than theirs are NaN."""
 
-    def __init__(self, units: int, settings: IntegrationSettings, top: int) -> None:
+    def __init__(self, units: int, settings: IntegrationSettings, top: int, nested_units: int = 3) -> None:
         """Evaluate nothing yet; `top` is K, the number of pairs."""
-        super().__init__(units, settings)
+        super().__init__(units, settings, nested_units)
         self.units, self.top = units, top
         self.rng = np.random.default_rng(settings.seed)
-        self._found: _Found | None = None
-
-    def _steps(self) -> Asks[Integral]:
-        """Place nodes, evaluate and verify probes, compute rows until the search ends; halve the step if needed."""
-        first = yield from self.phase.integrate(self.settings.tolerance / FIRST_ORDER_SHARE, placing=True)
-        rule, intervals = self.choice.choose(first)
-        t, w = rule.nodes(intervals)
-        signs = self.rng.choice([-1.0, 1.0], size=(SCREENS, self.units))
-        rows: list[int] = []
-        probed = yield from self._products(t, signs)
-        self.log.nodes += len(t)
-        exact = np.empty((len(t), 0, self.units))
-        while True:
-            finer = refinement(rule, intervals, t)
-            check = yield from self._products(finer.t[finer.new], signs[:VERIFIED])
-            now = np.tensordot(w, probed[:, :VERIFIED], axes=1)
-            refined = np.tensordot(finer.w[finer.new], check, axes=1) + np.tensordot(
-                finer.w[~finer.new], probed[:, :VERIFIED], axes=1
-            )
-            error = float(np.abs(refined - now).max()) / (1 - rule.slowest)
-            self._found = _Found(first, rule, error, None if self._found is None else self._found.matrix)
-            scale, exact = yield from self._rows(first, t, w, np.tensordot(w, probed, axes=1), signs, rows, exact)
-            first = yield from self.verification.sharpened(first, rule, intervals, scale)
-            matrix = self._matrix(np.tensordot(w, exact, axes=1), rows, first)
-            gap = float(np.abs(matrix[rows].sum(1) - first.row_sums[rows]).max())
-            converged = max(error, gap) + first.error <= self.settings.tolerance * scale
-            if converged or self.log.nodes + int(finer.new.sum()) > self.settings.max_nodes:
-                break
-            every = np.concatenate([signs, np.eye(self.units)[rows]])
-            fresh = yield from self._products(finer.t[finer.new], every)
-            self.log.nodes += int(finer.new.sum())
-            probed = merged(probed, fresh[:, :SCREENS], finer)
-            exact = merged(exact, fresh[:, SCREENS:], finer)
-            t, w, intervals = finer.t, finer.w, 2 * intervals
-        return self._integral(first, rule, matrix, max(error, gap), converged=converged)
-
-    def _products(self, t: Array, vectors: Array) -> Asks[Array]:
-        """Products of H(t) with the vectors, (n, K, U)."""
-        return (yield from self.log.product(t, vectors))
-
-    def _rows(
-        self, first: FirstOrder, t: Array, w: Array, screened: Array, signs: Array, rows: list[int], exact: Array
-    ) -> Asks[tuple[float, Array]]:
-        """Compute rows, the strongest first, until the search ends; returns the largest entry and the products."""
-        while True:
-            known = np.tensordot(w, exact, axes=1)
-            rest = np.setdiff1d(np.arange(self.units), rows)
-            matrix = self._matrix(known, rows, first)
-            scale = float(np.nanmax(np.abs(matrix), initial=0.0))
-            if rows and self._found is not None:
-                self._found = replace(self._found, matrix=matrix)
-            if len(rest) == 0:
-                return scale, exact
-            residual = screened[:, rest] - signs[:, rows] @ known[:, rest]  # (P, rest): unknown among unknown
-            norms = (signs[:, rest] * residual).std(axis=0, ddof=1)
-            bounds = norm_bound(norms**2, len(signs), self.units)
-            threshold = _kth(matrix, self.top)
-            open_rows = rest[bounds > threshold]
-            if len(open_rows) < 2:  # noqa: PLR2004  (a pair needs two rows)
-                if rows:
-                    return scale, exact
-                open_rows = rest  # no interactions: rows with large attributions, so that something is verified
-                bounds = bounds + np.abs(first.row_sums) + np.abs(first.diagonal)
-            ranked = open_rows[np.argsort(-bounds[np.isin(rest, open_rows)], kind="stable")][:BATCH]
-            part = yield from self._products(t, np.eye(self.units)[ranked])
-            rows += ranked.tolist()
-            exact = np.concatenate([exact, part], axis=1)
-
-    def _matrix(self, known: Array, rows: list[int], first: FirstOrder) -> Array:
-        """(U, U) with the known rows and, by symmetry, columns; NaN elsewhere. Rows take precedence over columns."""
-        matrix = np.full((self.units, self.units), np.nan)
-        matrix[:, rows] = known.T
-        matrix[rows] = known
-        matrix[rows, rows] += first.diagonal[rows]
-        return matrix
+        self._finished: Integral | None = None
 
     def steps(self) -> Asks[Integral]:
-        """The integration. If stopped, it ends with the rows that it has, which may miss some strongest pairs."""
+        """The integration. If stopped, it ends with the matrix that it has, which may miss some strongest pairs.
+
+        Raises `TimeLimitError` if it is stopped before there is a matrix.
+        """
         try:
             return (yield from self._steps())
         except Stopped:
-            found = self._found
-            if found is None or found.matrix is None:
-                assert self.settings.pace is not None  # noqa: S101  (only an integration with a pace is stopped)
-                raise self.settings.pace.too_short_for_rows(self.units) from None
-            integral = self._integral(found.first, found.rule, found.matrix, found.error, converged=False)
-            return replace(integral, stopped=True)
+            if self.complete is not None:
+                return self._stopped(self.complete)
+            if self._finished is not None:
+                return replace(self._finished, converged=False, stopped=True)
+            assert self.settings.pace is not None  # noqa: S101  (only an integration with a pace is stopped)
+            raise self.settings.pace.too_short_for_rows(self.units) from None
 
-    def _integral(self, first: FirstOrder, rule: Rule, matrix: Array, error: float, *, converged: bool) -> Integral:
-        integral = self.outcome(first, rule.name, matrix, error, converged=converged)
-        return replace(integral, row_sums=np.where(np.isnan(matrix).any(axis=1), np.nan, integral.row_sums))
+    def _steps(self) -> Asks[Integral]:
+        """Search, and certify the matrix of what was found; search on if the matrix shows that it was not enough."""
+        first = yield from self.phase.integrate(self.settings.tolerance / FIRST_ORDER_SHARE, placing=True)
+        search = yield from self._begun(first)
+        threshold, integral, known = None, None, np.empty(0, dtype=np.intp)
+        while True:
+            threshold = yield from self._rows(search, first, threshold)
+            chosen = self._chosen(search, first, threshold)
+            if integral is not None and set(chosen) <= set(known):
+                return integral
+            if len(search.rows) > MOST_ROWS * self.units or len(chosen) > MOST_CHOSEN * self.units:
+                self._tell_apart(None)
+                return (yield from self._certified(first))
+            known = chosen
+            self._tell_apart(chosen)
+            self._finished = integral = yield from self._certified(first)
+            needed = self._needed(search, integral.matrix)
+            if needed >= threshold or not integral.converged:
+                return integral
+            self.log.chosen, threshold = None, needed  # search on
+
+    def _begun(self, first: FirstOrder) -> Asks[Search]:
+        """A search with its probes."""
+        rule, intervals = self.choice.coarse(first, COARSE_SHARE)
+        t, w = rule.nodes(intervals)
+        signs = sign_vectors(self.units, self.rng)
+        probed = yield from self.log.product(t, signs)
+        return Search(t, w, signs, np.tensordot(w, probed, axes=1), known=np.empty((0, self.units)))
+
+    def _rows(self, search: Search, first: FirstOrder, threshold: float | None) -> Asks[float]:
+        """Compute rows, the largest first, until no pair without a known row can be above a threshold.
+
+        Returns the threshold: the one given or, for None, the K-th strongest known pair less the margin.
+        """
+        given = threshold
+        while True:
+            rest, bounds = search.bounds(self.top)
+            if search.rows:
+                known = search.matrix()
+                strongest = (1 - MARGIN) * _kth(known, self.top) if given is None else given
+                threshold = max(strongest, self._negligible(search, first))
+                open_units = rest[(bounds > threshold).any(axis=1)]
+                if not len(open_units) or len(search.rows) > MOST_ROWS * self.units:
+                    return threshold
+            else:
+                open_units = rest
+            norms = bounds.max(axis=1)[np.isin(rest, open_units)]
+            ranked = open_units[np.argsort(-norms, kind="stable")][:BATCH]
+            part = yield from self.log.product(search.t, np.eye(self.units)[ranked])
+            search.rows += ranked.tolist()
+            search.known = np.concatenate([search.known, np.tensordot(search.w, part, axes=1)])
+
+    def _negligible(self, search: Search, first: FirstOrder) -> float:
+        """The size below which pairs are taken for zero."""
+        largest = max(float(np.abs(search.known).max()), float(np.abs(search.diagonal() + first.diagonal).max()))
+        return NEGLIGIBLE * self.settings.tolerance * largest
+
+    def _chosen(self, search: Search, first: FirstOrder, threshold: float) -> Indices:
+        """The units of the known pairs above a threshold, and the one with the largest entry on the diagonal.
+
+        The latter is most often the largest entry of the matrix, which the tolerance is a share of.
+        """
+        matrix = np.nan_to_num(search.matrix())
+        np.fill_diagonal(matrix, 0.0)
+        strong = np.flatnonzero((np.abs(matrix) > threshold).any(axis=1))
+        largest = np.argmax(np.abs(search.diagonal() + first.diagonal))
+        return np.union1d(strong, largest)
+
+    def _tell_apart(self, chosen: Indices | None) -> None:
+        """Let second derivatives be those of the chosen units, with all others as one; None for all units."""
+        self.log.chosen, self.verification = chosen, replace(self.verification, chosen=chosen)
+        self.complete = None
+
+    def _needed(self, search: Search, matrix: Array) -> float:
+        """The threshold that the search should have had, as the certified matrix shows.
+
+        It is the K-th strongest pair, less the largest error of the search at any pair that both know.
+        """
+        off = np.triu(np.ones_like(matrix, dtype=bool), k=1)
+        error = np.abs(matrix - search.matrix())[off]
+        return _kth(matrix, self.top) - float(np.nanmax(error, initial=0.0))
+
+    def outcome(self, first: FirstOrder, rule: str, matrix: Array, error: float, *, converged: bool) -> Integral:
+        """The record of the integral and its cost; entries that were not computed are NaN."""
+        integral = super().outcome(first, rule, matrix, error, converged=converged)
+        chosen = self.verification.chosen
+        if chosen is None:
+            return integral
+        whole = np.full((self.units, self.units), np.nan)
+        whole[np.ix_(chosen, chosen)] = integral.matrix[:-1, :-1]
+        return replace(integral, matrix=whole)
 
 
 def _kth(matrix: Array, top: int) -> float:

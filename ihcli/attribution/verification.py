@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from ihcli.attribution.evaluation import Array, Asks
+from ihcli.attribution.evaluation import Array, Asks, Indices
 from ihcli.attribution.first_order import FirstOrder, FirstOrderPhase
 from ihcli.attribution.node_choice import GEOMETRIC
 from ihcli.attribution.sampling import EvaluationLog
@@ -47,6 +47,8 @@ class Verification:
     rng: np.random.Generator
     probing: bool
     """Whether probes may be requested; otherwise the nested rule alone decides."""
+    chosen: Indices | None = None
+    """The units of the matrix, whose last row is then that of all others together; None where it has all units."""
 
     def judge(
         self, first: FirstOrder, rule: Rule, intervals: int, hessians: Array, matrix: Array, finer: Refinement
@@ -57,26 +59,38 @@ class Verification:
         nodes of the halved step. The larger of the two errors is returned.
         """
         coarse = np.tensordot(rule.nodes(intervals // 2)[1], rule.half(hessians), axes=1)
-        change, size = float(np.abs(matrix - coarse).max()), largest(matrix, first) or 1.0
+        change, size = self.change(matrix, coarse), self.largest(matrix, first) or 1.0
         promising = intervals >= self.phase.plan.nested_from and self.within(
             left_after(change, change / size, rule.slowest), matrix, first
         )
         error, gap = float("inf"), 0.0  # not compared with the rows yet
         if promising or not self.probing:
             first = yield from self.sharpened(first, rule, intervals, size)
-            gap = row_gap(matrix, first)
-            error = left_after(change, max(change / size, gap / (row_gap(coarse, first) or 1.0)), rule.slowest)
+            gap = self.row_gap(matrix, first)
+            error = left_after(change, max(change / size, gap / (self.row_gap(coarse, first) or 1.0)), rule.slowest)
         undecided = self.within(gap, matrix, first) and not self.within(error + first.error, matrix, first)
         if self.probing and undecided:
             error = yield from self._probed(matrix, hessians, finer)
             error /= 1 - rule.slowest  # the finer matrix has an error too
-            first = yield from self.sharpened(first, rule, intervals, largest(matrix, first))
-            gap = row_gap(matrix, first)
+            first = yield from self.sharpened(first, rule, intervals, self.largest(matrix, first))
+            gap = self.row_gap(matrix, first)
         return first, max(error, gap)
 
     def within(self, error: float, matrix: Array, first: FirstOrder) -> bool:
         """Whether an error is within the tolerance, a share of the largest entry."""
-        return error <= self.tolerance * largest(matrix, first)
+        return error <= self.tolerance * self.largest(matrix, first)
+
+    def largest(self, matrix: Array, first: FirstOrder) -> float:
+        """The largest entry of the units that count."""
+        return largest(matrix, first, self.chosen)
+
+    def row_gap(self, matrix: Array, first: FirstOrder) -> float:
+        """The largest error of the row sums of the units that count."""
+        return row_gap(matrix, first, self.chosen)
+
+    def change(self, matrix: Array, coarse: Array) -> float:
+        """The largest difference of two matrices over the units that count."""
+        return float(np.abs(_counted(matrix - coarse, self.chosen)).max())
 
     def sharpened(self, first: FirstOrder, rule: Rule, intervals: int, scale: float) -> Asks[FirstOrder]:
         """First-order integrals accurate enough for the verdict on a matrix of this scale."""
@@ -96,31 +110,45 @@ class Verification:
         old = vectors @ np.tensordot(finer.w[~finer.new], hessians, axes=1)
         refined = np.tensordot(finer.w[finer.new], probed, axes=1) + old
         margin = FEW_MARGIN if len(vectors) == FEW_PROBES else 1.0
-        return margin * float(np.abs(refined - vectors @ matrix).max())
+        difference = refined - vectors @ matrix
+        return margin * float(np.abs(difference if self.chosen is None else difference[:, :-1]).max())
 
     def _signs(self, matrix: Array) -> Array:
-        """Sign vectors (K, U): Hadamard rows with random signs on every four units, largest rows first."""
-        units = self.log.units
+        """Sign vectors (K, U): Hadamard rows with random signs on every four units, largest rows first.
+
+        They are zero for the unit of all others, whose errors do not count.
+        """
+        counted = _counted(matrix, self.chosen)
+        units = len(counted)
         count = FEW_PROBES if units <= FEW_UNITS else PROBES
         rank = np.empty(units, dtype=int)
-        rank[np.argsort(-np.abs(matrix).sum(axis=1), kind="stable")] = np.arange(units)
+        rank[np.argsort(-np.abs(counted).sum(axis=1), kind="stable")] = np.arange(units)
         signs = self.rng.choice([-1.0, 1.0], size=(count, units // 4 + 1))
-        return np.asarray(HADAMARD[:count, rank % 4] * signs[:, rank // 4])
+        vectors = HADAMARD[:count, rank % 4] * signs[:, rank // 4]
+        return np.pad(vectors, ((0, 0), (0, len(matrix) - units)))
 
 
-def total(matrix: Array, first: FirstOrder) -> Array:
-    """The matrix with the diagonal's first-order term."""
-    return matrix + np.diag(first.diagonal)
+def total(matrix: Array, first: FirstOrder, chosen: Indices | None = None) -> Array:
+    """The matrix with the diagonal's first-order term, in the rows of the chosen units where it has only those."""
+    diagonal = first.diagonal if chosen is None else np.append(first.diagonal[chosen], 0.0)
+    return matrix + np.diag(diagonal)
 
 
-def largest(matrix: Array, first: FirstOrder) -> float:
-    """Its largest entry."""
-    return float(np.abs(total(matrix, first)).max())
+def largest(matrix: Array, first: FirstOrder, chosen: Indices | None = None) -> float:
+    """Its largest entry, of the chosen units where it has only those."""
+    return float(np.abs(_counted(total(matrix, first, chosen), chosen)).max())
 
 
-def row_gap(matrix: Array, first: FirstOrder) -> float:
+def row_gap(matrix: Array, first: FirstOrder, chosen: Indices | None = None) -> float:
     """The largest difference between its row sums and those known from first-order values."""
-    return float(np.abs(total(matrix, first).sum(1) - first.row_sums).max())
+    sums = total(matrix, first, chosen).sum(1)
+    seen = sums - first.row_sums if chosen is None else sums[:-1] - first.row_sums[chosen]
+    return float(np.abs(seen).max())
+
+
+def _counted(matrix: Array, chosen: Indices | None) -> Array:
+    """The entries of single units, without those of all others together."""
+    return matrix if chosen is None else matrix[:-1, :-1]
 
 
 def left_after(change: float, ratio: float, slowest: float) -> float:

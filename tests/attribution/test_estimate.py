@@ -94,7 +94,8 @@ def test_preparation_removal_and_a_second_matrix_count() -> None:
 
 def test_the_strongest_pairs_alone_cost_probes_and_rows() -> None:
     found = costs(100, 0.01, smooth=True, top=10)
-    gradients = 13 + 11 * (2 + 1.6 * (16 + 20)) + 10 * (1 + 1.6 * 8)
+    search = 3 * (1 + 1.6 * 10 + 3 * (1 + 1.6 * 6))  # ten probes, and three times six rows, at three nodes
+    gradients = 13 + search + 11 * (1 + 1.6 * 13)
     assert found.seconds == pytest.approx(2 * gradients + 18)
     assert costs(60, 0.01, smooth=True, top=10).seconds == costs(60, 0.01, smooth=True).seconds  # too few units
 

@@ -10,6 +10,7 @@ import typer
 from ihcli.cli.settings import Settings, configured
 from ihcli.cli.texts import checked, read_text
 from ihcli.counting import counted
+from ihcli.runtime.lean_imports import import_transformers
 from ihcli.runtime.threads import core_use, take_free_cores
 from ihcli.text_safety import clean_text
 
@@ -59,6 +60,9 @@ def compare(
         require_figure_possible(figure)
 
     from ihcli.console import consoles, warnings_shown
+
+    if not config.model.trust_remote_code:  # whose code may need all of transformers
+        import_transformers()
     from ihcli.pipeline import Explainer
     from ihcli.sources import COMPARED, sources_of
     from ihcli.sources import compare as compared

@@ -9,6 +9,7 @@ import typer
 from ihcli.cli.settings import FLAGS, Settings, configured
 from ihcli.cli.texts import checked
 from ihcli.errors import ExitCode, UsageError
+from ihcli.runtime.lean_imports import import_transformers
 from ihcli.text_safety import clean_text
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ def inspect(
         settings = Settings(settings.file, {**settings.values, "model": name})
     config = settings.load().config
 
+    if not config.model.trust_remote_code:  # whose code may need all of transformers
+        import_transformers()
     from ihcli.pipeline import Explainer
 
     explainer = Explainer(config)

@@ -18,6 +18,7 @@ from functools import partial
 from importlib import import_module
 from importlib.abc import Loader, MetaPathFinder
 from importlib.machinery import ModuleSpec
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
@@ -60,6 +61,7 @@ def import_transformers() -> bool:
     _defer_modules_of_torch()
     try:
         with _tracing_deferred(), _parts_absent():
+            _import_models()
             for name in _NEEDED:
                 import_module(name)
     except Exception:  # noqa: BLE001  (whatever another version needs, the whole of it has)
@@ -84,6 +86,31 @@ def _parts_absent() -> Iterator[None]:
     finally:
         for home, name, function in usual:
             setattr(home, name, function)
+
+
+def _import_models() -> None:
+    """Import `transformers.models` with the names of its modules that `transformers` has found.
+
+    Both read the code of all models for them; what the first has found holds for the second.
+    """
+    own = import_module("transformers.utils.import_utils")
+    usual = own.define_import_structure
+    folder = Path(own.__file__ or "").parents[1] / "models"
+
+    def found(module_path: Any, prefix: str | None = None) -> Any:
+        if prefix is not None or Path(module_path) != folder / "__init__.py":
+            return usual(module_path, prefix)
+        kept = usual(folder, prefix="models")  # with the same arguments as before, so that nothing is read
+        return {
+            backends: {name.removeprefix("models."): names for name, names in modules.items() if name[:7] == "models."}
+            for backends, modules in kept.items()
+        }
+
+    own.define_import_structure = found  # type: ignore[attr-defined]
+    try:
+        import_module("transformers.models")
+    finally:
+        own.define_import_structure = usual  # type: ignore[attr-defined]
 
 
 def _no(*_: Any, **__: Any) -> bool:

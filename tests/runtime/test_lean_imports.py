@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 import torch
+import transformers.models
 from torch.fx.experimental import symbolic_shapes
 
 import ihcli
@@ -123,10 +124,14 @@ def test_the_command_line_explains_the_same_without_these_parts(tmp_path: Path) 
         "from ihcli.__main__ import main\n"
         "try:\n    main()\n"
         "finally:\n"
+        "    from transformers import models\n"
+        "    print(sorted(models._class_to_module.items()), file=sys.stderr)\n"
         f"    print([name for name in {LEFT_OUT!r} if name in sys.modules], file=sys.stderr)\n"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=tmp_path)
     assert done.stderr.splitlines()[-1] == "[]"
+    names = sorted(transformers.models._class_to_module.items())
+    assert done.stderr.splitlines()[-2] == str(names)  # which are read from the code of the models once, not twice
     found, expected = json.loads(done.stdout), ihcli.explain(TEXT)
     assert found["prediction"]["label"] == expected.prediction.label
     assert found["model"]["weights_sha256"] == expected.model.weights_sha256

@@ -19,7 +19,7 @@ from ihcli.removal.game import Array, Coalitions, CountedGame, all_coalitions
 from ihcli.removal.judging import integrated_hessians_form, linear_form
 from ihcli.removal.multilinear import exact_interactions
 from ihcli.removal.sampled_judging import Fit, fits, spread_coalitions
-from ihcli.results import Explanation, Removal, RemovedPair, RemovedText
+from ihcli.results import Explanation, PairEffect, Removal, RemovedPair, RemovedText
 
 PAIRS = 3
 """Strongest pairs whose texts are shown."""
@@ -88,6 +88,11 @@ def check_by_removal(explanation: Explanation, game: DeletionGame) -> Removal:
         r_squared_scaled_error=None if matrix is None else matrix.error_scaled,
         nothing=nothing,
         largest=largest[0] if largest else None,
+        contradicted=tuple(
+            PairEffect(own.i, own.j, own.entry, float(effect))
+            for own, effect in zip(strong, effects, strict=True)
+            if own.entry * effect <= 0
+        ),
     )
     return replace(removal, sentence=wording.by_removal(explanation, removal))
 

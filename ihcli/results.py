@@ -286,6 +286,24 @@ class RemovedPair:
 
 @with_config(EXACT)
 @dataclass(frozen=True, slots=True)
+class PairEffect:
+    """What a pair adds by removal, beside what the matrix says of it.
+
+    Attributes:
+        i: Position of the first unit.
+        j: Position of the second unit, after the first.
+        interaction: The entry of the matrix.
+        effect: f(text) − f(without i) − f(without j) + f(without both).
+    """
+
+    i: int
+    j: int
+    interaction: float
+    effect: float
+
+
+@with_config(EXACT)
+@dataclass(frozen=True, slots=True)
 class Removal:
     """How the explanation agrees with what removing units from the text does (the check by removal).
 
@@ -307,6 +325,8 @@ class Removal:
         r_squared_scaled_error: The same of `r_squared_scaled`.
         nothing: The text without any unit; None in a record of an older version.
         largest: The text without the unit of the largest attribution; None where the strongest pair holds it.
+        contradicted: The strong pairs that removal gives another sign, strongest first; None in a record of an older
+            version.
     """
 
     sentence: str
@@ -325,6 +345,7 @@ class Removal:
     r_squared_scaled_error: float | None = None
     nothing: RemovedText | None = None
     largest: RemovedText | None = None
+    contradicted: tuple[PairEffect, ...] | None = None
 
     @property
     def texts(self) -> tuple[RemovedText, ...]:
@@ -769,7 +790,7 @@ def _removal_numbers(removal: Removal) -> Iterator[float]:
     errors = removal.r_squared_error, removal.r_squared_attributions_error, removal.r_squared_scaled_error
     for share in (*shares, removal.scale, *errors):
         yield 0.0 if share is None else share
-    for pair in removal.pairs:
+    for pair in (*removal.pairs, *(removal.contradicted or ())):
         yield from (pair.interaction, pair.effect)
     for text in removal.texts:
         yield from (text.probability, text.score, text.target_probability or 0.0)
@@ -793,7 +814,7 @@ def _misplaced_removals(explanation: Explanation) -> Iterator[str]:
     count = len(explanation.units)
     if explanation.removal is None:
         return
-    for pair in explanation.removal.pairs:
+    for pair in (*explanation.removal.pairs, *(explanation.removal.contradicted or ())):
         if not 0 <= pair.i < pair.j < count:
             yield f"checks the removal of the units {pair.i} and {pair.j}, which are no pair of its {count} units."
             return

@@ -166,7 +166,8 @@ def test_the_probability_of_the_explained_label_is_told_of_each_text(explainer: 
     assert [one.target_probability for one in texts] == pytest.approx(expected, abs=1e-5)
     told = [f"{probability(explainer, TEXT, index):.2f} for the text", *(f"{value:.2f}" for value in expected)]
     assert explanation.removal.sentence.startswith(
-        f"Probability of POSITIVE: {told[0]}, {told[1]} for an empty text, {told[2]} without “not”, "
+        f"Check by removal (words deleted from the text): probability of POSITIVE {told[0]}, {told[1]} for "
+        f"an empty text, {told[2]} without “not”, "
         f"{told[3]} without “bad”, {told[4]} without both. "
     )
     assert explanation.removal.largest is None  # it is in the strongest pair
@@ -175,7 +176,7 @@ def test_the_probability_of_the_explained_label_is_told_of_each_text(explainer: 
 def test_the_probability_is_that_of_the_explained_label_whatever_is_predicted(explainer: Explainer) -> None:
     result = Explainer({"target": {"label": "NEGATIVE"}}).explain(TEXT)
     assert result.removal.nothing.target_probability == pytest.approx(probability(explainer, "", 0), abs=1e-5)
-    assert result.removal.sentence.startswith(f"Probability of NEGATIVE: {probability(explainer, TEXT, 0):.2f} for")
+    assert f"probability of NEGATIVE {probability(explainer, TEXT, 0):.2f} for the text" in result.removal.sentence
 
 
 def test_the_unit_with_the_largest_attribution_is_removed_too(explainer: Explainer) -> None:
@@ -188,12 +189,28 @@ def test_the_unit_with_the_largest_attribution_is_removed_too(explainer: Explain
     assert without.score == pytest.approx(score(explainer, " ".join(words), result.target.index), abs=1e-5)
 
 
+def test_the_pairs_that_removal_contradicts_are_kept(explainer: Explainer) -> None:
+    text = "a charming disaster from start to finish"
+    result = explainer.explain(text)
+    removal, words, index = result.removal, text.split(), result.target.index
+    assert len(removal.contradicted) == removal.compared - removal.agreeing > 0
+    for pair in removal.contradicted:
+        rest = [
+            [w for k, w in enumerate(words) if k not in without] for without in ((pair.i,), (pair.j,), (pair.i, pair.j))
+        ]
+        without_i, without_j, without_both = (score(explainer, " ".join(kept), index) for kept in rest)
+        effect = score(explainer, text, index) - without_i - without_j + without_both
+        assert pair.effect == pytest.approx(effect, abs=1e-4)
+        assert pair.interaction == result.ih[pair.i, pair.j]
+        assert pair.interaction * pair.effect <= 0
+
+
 def test_one_word_is_held_against_nothing(explainer: Explainer) -> None:
     result = explainer.explain("superb")
     index = result.target.index
     values = [probability(explainer, text, index) for text in ("superb", "")]
-    said = f"Probability of {result.target.label}: {values[0]:.2f} for the text, {values[1]:.2f} for an empty text."
-    assert result.removal.sentence == said
+    said = f"probability of {result.target.label} {values[0]:.2f} for the text, {values[1]:.2f} for an empty text."
+    assert result.removal.sentence.endswith(said)
     assert result.removal.evaluations == 1
 
 

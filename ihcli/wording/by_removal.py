@@ -3,7 +3,7 @@
 import math
 
 from ihcli.removal.multilinear import NORMAL_95
-from ihcli.results import Explanation, Removal, RemovedPair, RemovedText
+from ihcli.results import Explanation, PairEffect, Removal, RemovedPair, RemovedText
 from ihcli.wording.number_format import MINUS
 from ihcli.wording.unit_names import names
 
@@ -13,7 +13,11 @@ APART = 0.1
 """R² with the best factor is told where it is higher by so much."""
 _LONGEST = 40
 """Characters of a unit's name."""
-_TWO_LABELS = 2
+_TWO = 2
+_UNLIKELY = 0.05
+"""A count of signs that chance reaches more often than this is no better than chance."""
+FAR = 1.5
+"""The matrix and removal are said to differ where one is so many times the other."""
 _SIGNIFICANT = 3
 
 
@@ -24,7 +28,7 @@ def by_removal(explanation: Explanation, removal: Removal) -> str:
         explanation: What was checked.
         removal: What was found; its own sentence is not read.
     """
-    parts = [_answers(explanation, removal)]
+    parts = [f"Check by removal (words deleted from the text): {_answers(explanation, removal)}"]
     if removal.pairs:
         parts.append(_pair(explanation, removal.pairs[0]))
     if removal.compared > 1:
@@ -36,7 +40,7 @@ def by_removal(explanation: Explanation, removal: Removal) -> str:
 
 def by_removal_short(explanation: Explanation, removal: Removal) -> str:
     """The same for the caption of a figure: the answers, and R² as it stands and with the best factor."""
-    parts = [_answers(explanation, removal)]
+    parts = [f"Words removed: {_answers(explanation, removal)}"]
     if removal.r_squared is not None:
         fits = [_r_squared(removal.r_squared, removal.r_squared_error)]
         if removal.scale is not None and removal.r_squared_scaled is not None and _scaled(removal, removal.r_squared):
@@ -48,21 +52,17 @@ def by_removal_short(explanation: Explanation, removal: Removal) -> str:
 
 
 def contradictions(explanation: Explanation, removal: Removal) -> list[str]:
-    """Warnings of pairs that are shown and get the other sign from removal, and of a matrix that predicts nothing."""
+    """Warnings of strong pairs that removal gives another sign, and of a matrix that does not predict removal."""
     called = names(explanation.units, _LONGEST)
-    found = [
-        f"Removing words gives {called[pair.i]} · {called[pair.j]} the other sign: by removal the pair adds "
-        f"{_signed(pair.effect)} to the score, the matrix has {_predicted(explanation, pair)} for that."
-        for pair in removal.pairs
-        if not pair.agrees and abs(pair.effect) >= NOTABLE * abs(pair.interaction)
+    listed = [
+        f"{called[pair.i]} · {called[pair.j]} (removal {_signed(pair.effect)}, matrix {_predicted(explanation, pair)})"
+        for pair in removal.contradicted or ()
     ]
+    found = [f"Removal gives another sign than the matrix to {', '.join(listed)}."] if listed else []
     if removal.r_squared is not None and removal.r_squared <= 0 and not _scaled(removal, removal.r_squared):
         deletion = explanation.baseline.get("kind") == "deletion"
         advice = "" if deletion else " `--baseline deletion` explains removal itself."
-        found.append(
-            "The matrix does not predict how the score varies as words are removed: do not read its numbers as effects "
-            f"of removing words.{advice}"
-        )
+        found.append(f"Do not read the numbers of the matrix as effects of removing words.{advice}")
     return found
 
 
@@ -81,8 +81,8 @@ def _answers(explanation: Explanation, removal: Removal) -> str:
         (unit,) = removal.largest.without
         told.append((removal.largest, f"without {called[unit]} (the largest attribution)"))
     listed += [f"{_answer(explanation, one)} {which}" for one, which in told if one is not None]
-    name = label if explanation.prediction.are_values else f"Probability of {label}"
-    return f"{name}: {', '.join(listed)}."
+    name = label if explanation.prediction.are_values else f"probability of {label}"
+    return f"{name} {', '.join(listed)}."
 
 
 def _answer(explanation: Explanation, one: RemovedText) -> str:
@@ -90,7 +90,7 @@ def _answer(explanation: Explanation, one: RemovedText) -> str:
     value = f"{one.probability if one.target_probability is None else one.target_probability:.2f}"
     prediction = explanation.prediction
     plain = prediction.are_values or prediction.problem == "multi_label" or one.label == explanation.target.label
-    return value if plain or len(prediction.probabilities) <= _TWO_LABELS else f"{value} ({one.label} is predicted)"
+    return value if plain or len(prediction.probabilities) <= _TWO else f"{value} ({one.label} is predicted)"
 
 
 def _pair(explanation: Explanation, pair: RemovedPair) -> str:
@@ -105,29 +105,43 @@ def _pair(explanation: Explanation, pair: RemovedPair) -> str:
     turns = [beside * alone < 0 for *_, beside, alone in (first, second)]
     unit, other, beside, alone = second if turns[1] and not turns[0] else first
     texts = _signed_together(beside, alone, pair.effect)
-    found = f"{called[unit]} adds {texts[0]} to the score beside {called[other]} and {texts[1]} once "
+    found = f"Strongest pair: {called[unit]} adds {texts[0]} to f beside {called[other]} and {texts[1]} once "
     found += f"{called[other]} is removed"
     own = _predicted(explanation, pair)
     if abs(pair.effect) < NOTABLE * max(map(abs, (*first[2:], *second[2:]))):
-        return f"{found}, so by removal the two hardly act together ({texts[2]}; the matrix has {own} for that)."
-    return f"{found}, so the pair adds {texts[2]}; the matrix has {own} for that."
+        return f"{found}, so by removal the two hardly act together ({texts[2]}); the matrix predicts {own}."
+    own += " (2Γ for the pair, as much on the diagonal)" if explanation.method == "ih" else ""
+    own += _ratio(explanation, pair)
+    return f"{found}, so removal shows the pair adding {texts[2]}; the matrix predicts {own}."
 
 
-def _predicted(explanation: Explanation, pair: RemovedPair) -> str:
+def _predicted(explanation: Explanation, pair: RemovedPair | PairEffect) -> str:
     """What the matrix says that the pair adds by removal: 4Γ, exact where words act in pairs only, else the entry."""
-    if explanation.method == "ih":
-        return f"4Γ = {_signed(4 * pair.interaction)}"
-    return _signed(pair.interaction)
+    factor, symbol = _factor_of(explanation)
+    return f"{symbol}{_signed(factor * pair.interaction)}"
+
+
+def _ratio(explanation: Explanation, pair: RemovedPair) -> str:
+    """By how much the matrix and removal differ, where that is more than a half."""
+    ratio = _factor_of(explanation)[0] * pair.interaction / pair.effect if pair.effect else math.inf
+    if ratio <= 0:
+        return ", with another sign"
+    return "" if 1 / FAR < ratio < FAR or math.isinf(ratio) else f", {ratio:.2g} times as much"
+
+
+def _factor_of(explanation: Explanation) -> tuple[float, str]:
+    """By what an entry is multiplied to be compared with removal, and what stands before the number."""
+    return (4.0, "4Γ = ") if explanation.method == "ih" else (1.0, "")
 
 
 def _signs(agreeing: int, compared: int) -> str:
-    """How many of the strongest pairs have the sign that removal shows."""
+    """How many of the strongest pairs have the sign that removal shows, and whether chance would do as well."""
+    which = f"{compared} strongest pairs (down to a tenth of the largest)"
     if agreeing == compared:
-        return f"{'Both' if compared == 2 else f'All {compared}'} strongest pairs have the sign that removal shows."  # noqa: PLR2004
-    return (
-        f"{agreeing} of the {compared} strongest pairs (down to a tenth of the largest) have the sign that removal "
-        "shows; half would by chance."
-    )
+        return f"{'Both' if compared == _TWO else 'All'} {which.removeprefix('2 ')} have the sign that removal shows."
+    found = f"Removal gives {compared - agreeing} of the {which} another sign"
+    by_chance = sum(math.comb(compared, count) for count in range(agreeing, compared + 1)) / 2**compared
+    return f"{found}, no better than chance." if by_chance > _UNLIKELY else f"{found}."
 
 
 def _scaled(removal: Removal, r_squared: float) -> bool:
@@ -138,18 +152,20 @@ def _scaled(removal: Removal, r_squared: float) -> bool:
 
 def _explained(removal: Removal, r_squared: float) -> str:
     """How much of how the score varies as words are removed the matrix explains, as it stands and with a factor."""
-    varies = "how the score varies as words are removed"
-    raw = f"R² {_r_squared(r_squared, removal.r_squared_error)}"
+    varies = "how f varies as words are removed"
     share = _share(r_squared, removal.r_squared_error)
+    raw = f"R² {_r_squared(r_squared, removal.r_squared_error)}; the mean of f has 0"
     if removal.scale is not None and removal.r_squared_scaled is not None and _scaled(removal, r_squared):
-        better = f"with its numbers {_factor(removal.scale)} it explains "
-        better += _share(removal.r_squared_scaled, removal.r_squared_scaled_error)
+        better, factor = _share(removal.r_squared_scaled, removal.r_squared_scaled_error, ""), _factor(removal.scale)
         if r_squared > 0:
-            return f"As it stands, the matrix explains {share} of {varies}; {better}."
-        return f"As it stands, the matrix does not predict {varies} ({raw}; the mean score has 0); {better}."
+            return f"As printed, the matrix explains {share} of {varies}; {factor}, {better}."
+        return (
+            f"As printed, the matrix does not predict {varies} ({raw}): its proportions hold, its size does not; "
+            f"{factor}, it explains {better}, though single pairs can differ."
+        )
     if r_squared > 0:
         return f"The matrix explains {share} of {varies}."
-    return f"The matrix does not predict {varies} ({raw}; the mean score has 0)."
+    return f"The matrix does not predict {varies} ({raw})."
 
 
 def _factor(scale: float) -> str:
@@ -162,12 +178,12 @@ def _r_squared(value: float, error: float | None) -> str:
     return f"{'about ' if error else ''}{value:.2f}".replace("-", MINUS)
 
 
-def _share(value: float, error: float | None) -> str:
+def _share(value: float, error: float | None, named: str = "95 % interval ") -> str:
     """A share in percent, with its 95 % interval where it is an estimate."""
     if not error:
         return f"{100 * value:.0f} %"
     low, high = max(value - NORMAL_95 * error, 0.0), min(value + NORMAL_95 * error, 1.0)
-    return f"about {100 * value:.0f} % (from {100 * low:.0f} to {100 * high:.0f} %)"
+    return f"about {100 * value:.0f} % ({named}{100 * low:.0f} to {100 * high:.0f} %)"
 
 
 def _signed(value: float) -> str:

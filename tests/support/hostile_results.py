@@ -10,7 +10,7 @@ from explanations import make_explanation
 
 from ihcli import results
 from ihcli.config import RunConfig
-from ihcli.results import SCHEMA, Explanation, Removal, RemovedPair, RemovedText, Surrogate
+from ihcli.results import SCHEMA, Explanation, PairEffect, Removal, RemovedPair, RemovedText, Surrogate
 
 
 def _removed(*without: int) -> RemovedText:
@@ -34,6 +34,7 @@ GOOD = make_explanation(
         r_squared_scaled_error=0.0,
         nothing=_removed(0, 1, 2, 3),
         largest=_removed(0),
+        contradicted=(PairEffect(0, 1, 0.1, -0.2),),
     ),
 )
 Change = Callable[[dict[str, Any]], object]
@@ -214,6 +215,7 @@ _CHANGES: dict[str, Change] = {
     "a text without a unit that is not there": _set("removal", "pairs", 0, "without_both", "without", to=[2, 99]),
     "an empty text without a unit that is not there": _set("removal", "nothing", "without", to=[0, 4]),
     "a text without a unit that is not there, alone": _set("removal", "largest", "without", to=[-1]),
+    "a contradicted pair that is not there": _set("removal", "contradicted", 0, "j", to=4),
     "a removal without a number": _set("removal", "pairs", 0, "effect", to=None),
     "warnings in one text": _set("warnings", to="a warning"),
     "a warning that is a number": _set("warnings", to=[1]),

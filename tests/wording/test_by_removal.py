@@ -7,9 +7,10 @@ import pytest
 from explanations import make_explanation
 
 from ihcli import wording
-from ihcli.results import Explanation, Prediction, Removal, RemovedPair, RemovedText, Target
+from ihcli.results import Explanation, PairEffect, Prediction, Removal, RemovedPair, RemovedText, Target
 
-VARIES = "how the score varies as words are removed"
+VARIES = "how f varies as words are removed"
+HEAD = "Check by removal (words deleted from the text): "
 
 
 def text(
@@ -48,7 +49,8 @@ def explanation() -> Explanation:
 def test_the_answers_are_probabilities_of_one_label(explanation: Explanation) -> None:
     found = removal(pair(3.0, 2.0, -3.0, -2.0, 1.0), nothing=text((0, 1, 2, 3), 0.5, 0.6, "POSITIVE"))
     assert wording.by_removal(explanation, found).startswith(
-        "Probability of POSITIVE: 0.97 for the text, 0.60 for an empty text, 0.25 without “not”, 0.25 without “bad”, "
+        f"{HEAD}probability of POSITIVE 0.97 for the text, 0.60 for an empty text, 0.25 without “not”, "
+        "0.25 without “bad”, "
         "0.90 without both. "
     )
 
@@ -56,7 +58,7 @@ def test_the_answers_are_probabilities_of_one_label(explanation: Explanation) ->
 def test_the_largest_attribution_is_named_where_it_is_in_no_strong_pair(explanation: Explanation) -> None:
     found = removal(largest=text((1,), 0.5, 0.4))
     assert wording.by_removal(explanation, found) == (
-        "Probability of POSITIVE: 0.97 for the text, 0.40 without “was” (the largest attribution)."
+        f"{HEAD}probability of POSITIVE 0.97 for the text, 0.40 without “was” (the largest attribution)."
     )
 
 
@@ -64,7 +66,7 @@ def test_of_three_labels_the_predicted_one_is_named(explanation: Explanation) ->
     three = Prediction("POSITIVE", 1, {"NEGATIVE": 0.02, "POSITIVE": 0.97, "NEUTRAL": 0.01}, "single_label")
     found = removal(nothing=text((0, 1, 2, 3), 0.0, 0.3, "NEUTRAL"), largest=text((1,), 0.5, 0.8, "POSITIVE"))
     assert wording.by_removal(replace(explanation, prediction=three), found) == (
-        "Probability of POSITIVE: 0.97 for the text, 0.30 (NEUTRAL is predicted) for an empty text, "
+        f"{HEAD}probability of POSITIVE 0.97 for the text, 0.30 (NEUTRAL is predicted) for an empty text, "
         "0.80 without “was” (the largest attribution)."
     )
 
@@ -74,7 +76,10 @@ def test_a_regressor_has_values(explanation: Explanation) -> None:
         explanation, prediction=Prediction("stars", 0, {"stars": 4.2}, "regression"), target=Target("stars", 0, "logit")
     )
     found = removal(nothing=text((0, 1, 2, 3), 2.5, 2.5, "stars"))
-    assert wording.by_removal(rated, found) == "stars: 4.20 for the text, 2.50 for an empty text."
+    assert wording.by_removal(rated, found) == f"{HEAD}stars 4.20 for the text, 2.50 for an empty text."
+
+
+DIAGONAL = "(2Γ for the pair, as much on the diagonal)"
 
 
 @pytest.mark.parametrize(
@@ -83,32 +88,31 @@ def test_a_regressor_has_values(explanation: Explanation) -> None:
         (
             (2.0, -3.0, -2.0, 1.0),
             (
-                "“not” adds +5.00 to the score beside “bad” and −3.00 once “bad” is removed, so the "
-                "pair adds +8.00; the matrix has 4Γ = +12 for that."
+                "Strongest pair: “not” adds +5.00 to f beside “bad” and −3.00 once “bad” is removed, so "
+                "removal shows the pair "
+                f"adding +8.00; the matrix predicts 4Γ = +12 {DIAGONAL}, 1.5 times as much."
             ),
         ),
         (
             (2.0, 1.0, -1.0, -3.0),
             (
-                "“not” adds +1.00 to the score beside “bad” and +2.00 once “bad” is removed, so the "
-                "pair adds −1.00; the matrix has 4Γ = +12 for that."
+                "“not” adds +1.00 to f beside “bad” and +2.00 once “bad” is removed, so removal shows the "
+                "pair adding −1.00; "
+                f"the matrix predicts 4Γ = +12 {DIAGONAL}, with another sign."
             ),
         ),
-        ((2.0, 1.0, 2.5, 0.5), "“bad” adds −0.50 to the score beside “not” and"),  # without not, bad adds +0.5
+        ((2.0, 1.0, 2.5, 0.5), "“bad” adds −0.50 to f beside “not” and"),  # without not, bad adds +0.5
         (
             (2.0, 1.0, -1.0, -2.05),
             (
-                "“not” adds +1.00 to the score beside “bad” and +1.05 once “bad” is removed, so by "
-                "removal the two hardly act together (−0.05; the matrix has 4Γ = +12 for that)."
+                "“not” adds +1.00 to f beside “bad” and +1.05 once “bad” is removed, so by removal the two "
+                "hardly act together "
+                "(−0.05); the matrix predicts 4Γ = +12."
             ),
         ),
-        (
-            (0.0, 0.0, 0.0, 0.0),
-            (
-                "“not” adds +0 to the score beside “bad” and +0 once “bad” is removed, so the pair "
-                "adds +0; the matrix has 4Γ = +12 for that."
-            ),
-        ),
+        ((9.0, -3.0, 0.0, 0.0), f"the pair adding +12.0; the matrix predicts 4Γ = +12 {DIAGONAL}."),
+        ((21.0, -3.0, 0.0, 0.0), f"the pair adding +24.0; the matrix predicts 4Γ = +12 {DIAGONAL}, 0.5 times as much."),
+        ((0.0, 0.0, 0.0, 0.0), "so removal shows the pair adding +0; the matrix predicts 4Γ = +12"),
     ],
 )
 def test_what_a_word_adds_beside_the_other_and_without_it(explanation, scores, said) -> None:
@@ -117,36 +121,25 @@ def test_what_a_word_adds_beside_the_other_and_without_it(explanation, scores, s
 
 def test_another_method_has_its_entry_for_the_pair(explanation: Explanation) -> None:
     found = wording.by_removal(replace(explanation, method="shapley"), removal(pair(7.5, 2.0, -3.0, -2.0, 1.0)))
-    assert "so the pair adds +8.00; the matrix has +7.5 for that." in found
+    assert found.endswith("so removal shows the pair adding +8.00; the matrix predicts +7.5.")
 
 
 @pytest.mark.parametrize(
     ("agreeing", "compared", "said"),
     [
         (1, 1, ""),
-        (
-            9,
-            10,
-            (
-                " 9 of the 10 strongest pairs (down to a tenth of the largest) have the sign that removal shows; half "
-                "would by chance."
-            ),
-        ),
-        (2, 2, " Both strongest pairs have the sign that removal shows."),
-        (
-            0,
-            2,
-            (
-                " 0 of the 2 strongest pairs (down to a tenth of the largest) have the sign that removal shows; half "
-                "would by chance."
-            ),
-        ),
-        (10, 10, " All 10 strongest pairs have the sign that removal shows."),
+        (9, 10, " Removal gives 1 of the 10 strongest pairs (down to a tenth of the largest) another sign."),
+        (7, 10, (" Removal gives 3 of the 10 strongest pairs (down to a tenth of the largest) another sign, no better "
+                "than chance.")),  # 7 or more of 10 heads: 176 in 1,024
+        (8, 10, (" Removal gives 2 of the 10 strongest pairs (down to a tenth of the largest) another sign, no better "
+                "than chance.")),  # 56 in 1,024, just above 5 %
+        (2, 2, " Both strongest pairs (down to a tenth of the largest) have the sign that removal shows."),
+        (10, 10, " All 10 strongest pairs (down to a tenth of the largest) have the sign that removal shows."),
     ],
-)
+)  # fmt: skip
 def test_signs_are_counted(explanation, agreeing, compared, said) -> None:
     found = wording.by_removal(explanation, removal(agreeing=agreeing, compared=compared))
-    assert found == f"Probability of POSITIVE: 0.97 for the text.{said}"
+    assert found == f"{HEAD}probability of POSITIVE 0.97 for the text.{said}"
 
 
 @pytest.mark.parametrize(
@@ -156,67 +149,59 @@ def test_signs_are_counted(explanation, agreeing, compared, said) -> None:
         ({"r_squared": 0.64, "scale": 0.9, "r_squared_scaled": 0.66}, f"The matrix explains 64 % of {VARIES}."),
         (
             {"r_squared": 0.64, "r_squared_error": 0.05},
-            f"The matrix explains about 64 % (from 54 to 74 %) of {VARIES}.",
+            f"The matrix explains about 64 % (95 % interval 54 to 74 %) of {VARIES}.",
         ),
         (
             {"r_squared": 0.99, "r_squared_error": 0.05},
-            f"The matrix explains about 99 % (from 89 to 100 %) of {VARIES}.",
+            f"The matrix explains about 99 % (95 % interval 89 to 100 %) of {VARIES}.",
         ),
         (
             {"r_squared": -0.05, "scale": 0.53, "r_squared_scaled": 0.95},
-            (
-                f"As it stands, the matrix does not predict {VARIES} (R² −0.05; the mean score has 0); with its "
-                "numbers divided by 1.9 it explains 95 %."
-            ),
+            (f"As printed, the matrix does not predict {VARIES} (R² −0.05; the mean of f has 0): its "
+            "proportions hold, its "
+            "size does not; divided by 1.9, it explains 95 %, though single pairs can differ."),
         ),
         (
-            {
-                "r_squared": 0.5,
-                "r_squared_error": 0.1,
-                "scale": 1.8,
-                "r_squared_scaled": 0.9,
-                "r_squared_scaled_error": 0.01,
-            },
-            (
-                f"As it stands, the matrix explains about 50 % (from 30 to 70 %) of {VARIES}; with its "
-                "numbers multiplied by 1.8 it explains about 90 % (from 88 to 92 %)."
-            ),
+            {"r_squared": 0.5, "r_squared_error": 0.1, "scale": 1.8, "r_squared_scaled": 0.9,
+             "r_squared_scaled_error": 0.01},
+            (f"As printed, the matrix explains about 50 % (95 % interval 30 to 70 %) of {VARIES}; "
+            "multiplied by 1.8, about "
+            "90 % (88 to 92 %)."),
         ),
-        ({"r_squared": -7.3}, f"The matrix does not predict {VARIES} (R² −7.30; the mean score has 0)."),
+        ({"r_squared": -7.3}, f"The matrix does not predict {VARIES} (R² −7.30; the mean of f has 0)."),
         (
             {"r_squared": -7.3, "r_squared_error": 1.0},
-            f"The matrix does not predict {VARIES} (R² about −7.30; the mean score has 0).",
+            f"The matrix does not predict {VARIES} (R² about −7.30; the mean of f has 0).",
         ),
         (
             {"r_squared": -0.5, "scale": -1.0, "r_squared_scaled": 0.9},
-            f"The matrix does not predict {VARIES} (R² −0.50; the mean score has 0).",
+            f"The matrix does not predict {VARIES} (R² −0.50; the mean of f has 0).",
         ),
         (
             {"r_squared": -0.5, "scale": 0.1, "r_squared_scaled": 0.05},
-            f"The matrix does not predict {VARIES} (R² −0.50; the mean score has 0).",
+            f"The matrix does not predict {VARIES} (R² −0.50; the mean of f has 0).",
         ),
     ],
-)
+)  # fmt: skip
 def test_what_the_matrix_explains_is_said_in_plain_words(explanation, fit, said) -> None:
-    assert wording.by_removal(explanation, removal(**fit)) == f"Probability of POSITIVE: 0.97 for the text. {said}"
+    assert wording.by_removal(explanation, removal(**fit)) == f"{HEAD}probability of POSITIVE 0.97 for the text. {said}"
 
 
-def test_only_a_pair_that_removal_gives_the_other_sign_is_warned_of(explanation: Explanation) -> None:
-    against = pair(3.0, 2.0, 1.0, 2.5, 7.3)  # removal: +5.8
-    assert wording.contradictions(explanation, removal(against)) == []
-    turned = replace(against, interaction=-3.0)
-    assert wording.contradictions(explanation, removal(turned)) == [
-        (
-            "Removing words gives not · bad the other sign: by removal the pair adds +5.8 to the score, the matrix has "
-            "4Γ = −12 for that."
-        )
-    ]
-    assert wording.contradictions(explanation, removal(replace(turned, effect=1e-3))) == []
+def test_pairs_that_removal_contradicts_are_warned_of(explanation: Explanation) -> None:
+    assert wording.contradictions(explanation, removal()) == []
+    found = removal(contradicted=(PairEffect(2, 3, -3.0, 5.8), PairEffect(0, 1, 0.02, -0.001)))
+    assert wording.contradictions(explanation, found) == [
+        ("Removal gives another sign than the matrix to not · bad (removal +5.8, matrix 4Γ = −12), this · "
+        "was (removal "
+        "−0.001, matrix 4Γ = +0.08).")
+    ]  # fmt: skip
+    other = replace(explanation, method="faith-shap")
+    assert "matrix −3)" in wording.contradictions(other, found)[0]
 
 
 def test_a_matrix_that_predicts_nothing_is_warned_of(explanation: Explanation) -> None:
     (warning,) = wording.contradictions(explanation, removal(r_squared=-0.5))
-    assert "do not read its numbers as effects of removing words" in warning
+    assert "Do not read the numbers of the matrix as effects of removing words." in warning
     assert "`--baseline deletion`" in warning
     deletion = replace(explanation, baseline={"kind": "deletion"})
     assert "`--baseline" not in wording.contradictions(deletion, removal(r_squared=-0.5))[0]
@@ -238,4 +223,4 @@ def test_a_matrix_that_predicts_nothing_is_warned_of(explanation: Explanation) -
 )
 def test_a_caption_has_the_answers_and_r_squared(explanation, fit, said) -> None:
     found = wording.by_removal_short(explanation, removal(**fit))
-    assert found == f"Probability of POSITIVE: 0.97 for the text.{said}"
+    assert found == f"Words removed: probability of POSITIVE 0.97 for the text.{said}"

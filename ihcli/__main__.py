@@ -12,10 +12,11 @@ def main() -> None:
     """Run the command line and leave with its exit code."""
     try:
         from ihcli.cli.app import app
+        from ihcli.cli.error_handling import run as run_app
         from ihcli.runtime import lean_imports
 
         lean_imports.allow()
-        app(prog_name="ih")
+        run_app(app)
     except KeyboardInterrupt:  # before a command had begun
         sys.exit(ExitCode.INTERRUPTED)
 

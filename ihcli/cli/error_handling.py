@@ -13,7 +13,7 @@ import sys
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from typing import Annotated, Any, cast
+from typing import Annotated, Any, TextIO, cast
 
 import typer
 from typer.core import TyperCommand
@@ -63,6 +63,40 @@ def with_verbose(command: Callable[..., None]) -> Callable[..., None]:
     return without_verbose
 
 
+def run(app: Callable[..., Any]) -> None:
+    """Run the command line and leave with its exit code, also where a stream cannot be written."""
+    if sys.stderr is not None:
+        sys.stderr = cast("TextIO", _Unneeded(sys.stderr))
+    try:
+        with reported():
+            _require_streams()
+            app(prog_name="ih")
+    except typer.Exit as ended:
+        sys.exit(ended.exit_code)
+
+
+class _Unneeded:
+    """Standard error: what cannot be written to it is discarded, and changes no exit code."""
+
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def write(self, text: str) -> int:
+        """Write a text, if that is possible."""
+        with suppress(OSError):
+            self._stream.write(text)
+        return len(text)
+
+    def flush(self) -> None:
+        """Write what is waiting, if that is possible."""
+        with suppress(OSError):
+            self._stream.flush()
+
+    def __getattr__(self, name: str) -> Any:
+        """Everything else is that of the stream."""
+        return getattr(self._stream, name)
+
+
 @contextmanager
 def reported(*, verbose: bool = False) -> Iterator[None]:
     """Turn every exception into a message and `typer.Exit`; `verbose` adds the traceback."""
@@ -77,7 +111,8 @@ def reported(*, verbose: bool = False) -> Iterator[None]:
     except KeyboardInterrupt as interruption:
         _say("interrupted")
         raise typer.Exit(ExitCode.INTERRUPTED) from interruption
-    except BrokenPipeError as error:
+    except (BrokenPipeError, SystemExit) as error:
+        _require_broken_pipe(error)
         _discard_output()
         raise typer.Exit(ExitCode.CLOSED_PIPE) from error
     except Exception as error:
@@ -92,6 +127,12 @@ def reported(*, verbose: bool = False) -> Iterator[None]:
             traceback.print_exc()
         _say(f"error: {known}")
         raise typer.Exit(known.exit_code) from error
+
+
+def _require_broken_pipe(error: BrokenPipeError | SystemExit) -> None:
+    """Raise the end of the program that no closed pipe caused; Rich and Typer turn a closed pipe into one with 1."""
+    if isinstance(error, SystemExit) and not isinstance(error.__context__, BrokenPipeError):
+        raise error
 
 
 def translate(error: Exception) -> IhError | None:

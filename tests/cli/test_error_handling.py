@@ -1,6 +1,7 @@
 """Every failure is one message and the exit code of its kind; usage errors say what to write instead."""
 
 import errno
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,6 +15,8 @@ from ihcli import errors
 from ihcli.cli.app import app
 from ihcli.cli.error_handling import IhCommand, translate, with_verbose
 from ihcli.errors import ExitCode
+
+RECORDED = str(Path(__file__).parents[2] / "outputs/this-movie-was-not-bad")
 
 # --- the streams ----------------------------------------------------------------------------------------------------
 
@@ -61,6 +64,38 @@ def test_a_full_device_is_one_message() -> None:
     assert done.stderr == (
         "error: Standard output or a file: No space left on device. Free some space, or write to another place.\n"
     )
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="a device of Linux")
+@pytest.mark.parametrize("arguments", [("--help",), ("plot", "--help"), ("--version",)])
+def test_help_on_a_full_device_is_one_message(arguments: tuple[str, ...]) -> None:
+    done = ih("> /dev/full", *arguments)
+    assert done.returncode == ExitCode.USAGE
+    assert done.stderr.startswith("error: Standard output or a file: No space left on device.")
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("config", "show"), ("check", RECORDED, RECORDED)])
+def test_a_pipe_that_nobody_reads_ends_with_the_code_of_a_closed_pipe(arguments: tuple[str, ...]) -> None:
+    """Rich and Typer leave with 1 then, which is the code of a regression."""
+    read, write = os.pipe()
+    os.close(read)
+    try:
+        done = subprocess.run(
+            [sys.executable, "-m", "ihcli", *arguments], stdout=write, stderr=subprocess.PIPE, text=True, check=False
+        )
+    finally:
+        os.close(write)
+    assert (done.returncode, done.stderr) == (ExitCode.CLOSED_PIPE, "")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code"), [(("plot", "--such"), ExitCode.USAGE), (("report", RECORDED, "-o", "page.html"), 0)]
+)
+def test_a_standard_error_that_cannot_be_written_changes_no_exit_code(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, arguments: tuple[str, ...], code: int
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert ih("2</dev/null", *arguments).returncode == code
 
 
 # --- errors of other libraries --------------------------------------------------------------------------------------

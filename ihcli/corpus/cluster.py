@@ -95,8 +95,8 @@ class RayEngine:
                 left -= 1
                 yield outcomes
         if left:
-            groups = counted(left, "group")
-            message = f"Ray lost {groups} of rows. Rows that were written are safe: run the same command again."
+            lost = counted(left, "group")
+            message = f"Ray lost {lost} of rows. Rows that were written are safe: run the same command again."
             raise DeviceError(message)
 
     def _actor_resources(self) -> dict[str, float]:

@@ -140,28 +140,35 @@ class AdaptiveIntegration:
         while True:
             matrix = np.tensordot(w, hessians, axes=1)
             self.complete = Complete(first, rule, intervals, hessians, matrix)
-            scale = self.verification.largest(matrix, first)
-            judged = first.error <= RESOLVED * scale or first.intervals >= MAX_FIRST_INTERVALS
-            if judged:
-                finer = refinement(rule, intervals, t)
-                first, error = yield from self.verification.judge(first, rule, intervals, hessians, matrix, finer)
-                self.complete = Complete(first, rule, intervals, hessians, matrix, error)
-                converged = self.verification.within(error + first.error, matrix, first)
-                if converged or self.log.nodes + int(finer.new.sum()) > self.settings.max_nodes:
-                    return self.outcome(first, rule.name, matrix, error, converged=converged)
-            else:  # entries cancel along the path, so the first estimate of their size was too large
-                first = yield from self.phase.integrate(self.settings.tolerance, scale or 1.0, first, placing=True)
+            first = yield from self._resolved(first, self.verification.largest(matrix, first))
+            finer = refinement(rule, intervals, t)
+            first, error = yield from self.verification.judge(first, rule, intervals, hessians, matrix, finer)
+            self.complete = Complete(first, rule, intervals, hessians, matrix, error)
+            converged = self.verification.within(error + first.error, matrix, first)
+            outcome = self.outcome(first, rule.name, matrix, error, converged=converged)
+            if converged:
+                return outcome
             if first.intervals > placed and placements < MOST_PLACEMENTS:
                 placed, placements = first.intervals, placements + 1
-                again = self.choice.foreseen(first, scale or None)
-                if again is not None and self._affords(*again) and (again[1] <= intervals or not judged):
+                again = self.choice.foreseen(first, self.verification.largest(matrix, first) or None)
+                if again is not None and self._affords(*again) and again[1] <= intervals:  # no more than halving costs
                     rule, intervals = again
                     t, w = rule.nodes(intervals)
                     hessians = yield from self.log.hessian(t)
                     continue
-            if judged:
-                hessians = merged(hessians, (yield from self.log.hessian(finer.t[finer.new])), finer)
-                t, w, intervals = finer.t, finer.w, 2 * intervals
+            if self.log.nodes + int(finer.new.sum()) > self.settings.max_nodes:
+                return outcome
+            hessians = merged(hessians, (yield from self.log.hessian(finer.t[finer.new])), finer)
+            t, w, intervals = finer.t, finer.w, 2 * intervals
+
+    def _resolved(self, first: FirstOrder, scale: float) -> Asks[FirstOrder]:
+        """First-order values that resolve the path at the scale of the matrix.
+
+        Where entries cancel along the path, the scale that was estimated without a matrix is too large.
+        """
+        if first.error <= RESOLVED * scale or first.intervals >= MAX_FIRST_INTERVALS:
+            return first
+        return (yield from self.phase.integrate(self.settings.tolerance, scale or 1.0, first, placing=True))
 
     def _first_hessians(self, rule: Rule, intervals: int) -> Asks[tuple[Rule, int, Array]]:
         """The Hessians of the chosen rule or, where time is limited, of the same rule with as many intervals as fit.

@@ -16,6 +16,8 @@ from ihcli.quadrature.rules import ClenshawCurtis, MappedTrapezoid, Rule
 
 GEOMETRIC = 4.0
 """Safety factor on the error that is left after a change c, estimated as c times c or the ratio of the rows' errors."""
+SLOWEST = 2.0
+"""Safety factor on a rule's `slowest`, for the logarithm in its error."""
 FORESIGHT_SHARE = 1 / 2
 """The predicted error of the row sums must be at most this share of the tolerance."""
 SAFE_STEPS = 2
@@ -91,6 +93,8 @@ class NodeChoice:
             if self.nested or self.phase.plan.smooth:
                 change = self._error(rule, intervals // 2, slopes, exact)
                 error = GEOMETRIC * max(error, change * change / size)
+                # The verification assumes at least this to be left of a change, and allows it the whole tolerance.
+                error = max(error, FORESIGHT_SHARE * SLOWEST * rule.slowest * change)
             passed = passed + 1 if error <= goal else 0
             if passed == SAFE_STEPS:
                 return ladder[index + 1 - SAFE_STEPS]

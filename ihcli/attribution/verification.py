@@ -7,7 +7,7 @@ from numpy.typing import NDArray
 
 from ihcli.attribution.evaluation import Array, Asks, Indices
 from ihcli.attribution.first_order import FirstOrder, FirstOrderPhase
-from ihcli.attribution.node_choice import GEOMETRIC
+from ihcli.attribution.node_choice import GEOMETRIC, SLOWEST
 from ihcli.attribution.sampling import EvaluationLog
 from ihcli.quadrature.rules import Rule
 
@@ -19,8 +19,6 @@ FEW_PROBES = 2
 FEW_UNITS = 5
 FEW_MARGIN = 1.5
 """A factor on the estimate from few probes, for the direction that they do not span."""
-SLOWEST = 2.0
-"""Safety factor on a rule's `slowest`, for the logarithm in its error."""
 LEAST_LEFT = 1 / 32
 """The smallest share of a change that is assumed to be left after a doubling of the nodes."""
 FIRST_ORDER_SHARE = 4

@@ -70,6 +70,25 @@ def test_the_path_that_is_recorded_is_sorted_and_holds_every_value():
     assert found.curvature[known] == pytest.approx(6 * found.t[known] ** 4, abs=1e-12)
 
 
+@pytest.mark.parametrize("tolerance", [0.1, 0.03])
+def test_hessians_of_a_matrix_that_is_smaller_than_expected_are_kept_where_they_are_enough(tolerance):
+    """The two sides of a pulse cancel: only more gradients are needed to tell that the first matrix is right."""
+    weights = np.array([0.5, 0.3, 0.2])
+
+    def pulse(t):
+        return tuple(up - down for up, down in zip(step(0.3, 0.03)(t), step(0.35, 0.03)(t), strict=True))
+
+    found, requests = integrated(through(pulse, *weights), 3, tolerance)
+    t, w = composite(400, 10)
+    _, first, second = pulse(t)
+    exact = np.outer(weights, weights) * (w @ (-t * np.log(t) * second)) + np.diag(weights * (w @ (-np.log(t) * first)))
+    assert found.converged
+    assert np.abs(found.matrix - exact).max() <= tolerance * np.abs(exact).max()
+    hessians = [place for place, request in enumerate(requests) if request.order == 2]
+    assert len(hessians) == 1
+    assert hessians[0] < len(requests) - 1  # the path was not resolved at the scale of the matrix
+
+
 def test_attributions_alone():
     settings = IntegrationSettings(FORMULATIONS["article"], 1e-8)
     (first, gradients), requests = play(integrate_first_order(3, settings), through(step(0.4, 0.1), 0.5, 0.3, 0.2))

@@ -23,17 +23,22 @@ def chosen(outer, tolerance: float, plan=ANY_FUNCTION, most: int = 512, *, neste
     return *choice.choose(first), choice, first
 
 
-def error(rule, intervals: int, outer) -> float:
-    """The error of the rule on ∫ -t ln t φ″ dt, as a share of the largest entry of the matrix."""
+def integral(outer) -> tuple[float, float]:
+    """∫ -t ln t φ″ dt, and the largest entry of the matrix."""
     fine, weights = np.polynomial.legendre.leggauss(12)
     edges = np.linspace(0, 1, 2001) ** 2
     width = np.diff(edges)[:, None]
     x, w = (edges[:-1, None] + (fine + 1) / 2 * width).ravel(), (weights / 2 * width).ravel()
-    t, own = rule.nodes(intervals)
     exact = w @ (-x * np.log(x) * outer(x)[2])
     first = w @ (-np.log(x) * outer(x)[1])
     units = np.array(WEIGHTS)
-    largest = np.abs(exact * np.outer(units, units) + np.diag(first * units)).max()
+    return float(exact), float(np.abs(exact * np.outer(units, units) + np.diag(first * units)).max())
+
+
+def error(rule, intervals: int, outer) -> float:
+    """The error of the rule on ∫ -t ln t φ″ dt, as a share of the largest entry of the matrix."""
+    t, own = rule.nodes(intervals)
+    exact, largest = integral(outer)
     return float(abs(own @ outer(t)[2] - exact) * 0.25 / largest)
 
 
@@ -62,6 +67,16 @@ def test_without_the_ends_only_interior_nodes_remain() -> None:
 def test_a_nested_verification_takes_more_nodes() -> None:
     counts = [len(rule.nodes(n)[0]) for rule, n, *_ in (chosen(step(0.3, 0.05), 0.01, nested=k) for k in (False, True))]
     assert counts[0] < counts[1]
+
+
+@pytest.mark.parametrize(("outer", "tolerance"), [(step(0.2, 0.1), 3e-4), (step(0.5, 0.12), 1e-3)])
+def test_what_a_nested_verification_assumes_to_be_left_of_the_last_change_is_foreseen(outer, tolerance) -> None:
+    """Of a change of the mapped rule it assumes an eighth to be left, so a change may be at most eight tolerances."""
+    *_, choice, first = chosen(outer, tolerance, nested=True)
+    rule, intervals = choice.foreseen(first, integral(outer)[1])
+    assert rule.name == "mapped trapezoid"
+    rows = 2 * error(rule, intervals // 2, outer)  # the largest weight is a half, its square a quarter
+    assert rows <= 9 * tolerance
 
 
 def test_too_few_nodes_are_used_all_the_same() -> None:

@@ -5,7 +5,7 @@ code with them, apart from the vectorised product of the product grid.
 """
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -103,11 +103,3 @@ def product_grid(f: ScalarField, path: Path, order: int, nodes_at_once: int = 16
         matrix += np.tensordot(part * t, evaluations.hessian, axes=1)
         matrix += np.diag(part @ evaluations.gradient)
     return Outcome(matrix, len(nodes), len(nodes) * path.units)
-
-
-PROCEDURES: dict[str, Callable[..., Outcome]] = {
-    "article": article,
-    "article-double": article_double,
-    "paper": paper,
-    "product-grid": product_grid,
-}

@@ -110,7 +110,7 @@ def _pair(explanation: Explanation, pair: RemovedPair) -> str:
     own = _predicted(explanation, pair)
     if abs(pair.effect) < NOTABLE * max(map(abs, (*first[2:], *second[2:]))):
         return f"{found}, so by removal the two hardly act together ({texts[2]}); the matrix predicts {own}."
-    own += " (2Γ for the pair, as much on the diagonal)" if explanation.method == "ih" else ""
+    own += " (twice the 2Γ above: the diagonal holds as much)" if explanation.method == "ih" else ""
     own += _ratio(explanation, pair)
     return f"{found}, so removal shows the pair adding {texts[2]}; the matrix predicts {own}."
 
@@ -141,7 +141,7 @@ def _signs(agreeing: int, compared: int) -> str:
         return f"{'Both' if compared == _TWO else 'All'} {which.removeprefix('2 ')} have the sign that removal shows."
     found = f"Removal gives {compared - agreeing} of the {which} another sign"
     by_chance = sum(math.comb(compared, count) for count in range(agreeing, compared + 1)) / 2**compared
-    return f"{found}, no better than chance." if by_chance > _UNLIKELY else f"{found}."
+    return f"{found}, which chance could do as well." if by_chance > _UNLIKELY else f"{found}."
 
 
 def _scaled(removal: Removal, r_squared: float) -> bool:
@@ -170,7 +170,7 @@ def _explained(removal: Removal, r_squared: float) -> str:
 
 def _factor(scale: float) -> str:
     """The factor by which the numbers of the matrix fit best."""
-    return f"divided by {1 / scale:.2g}" if scale < 1 else f"multiplied by {scale:.2g}"
+    return f"divided by a fitted {1 / scale:.2g}" if scale < 1 else f"multiplied by a fitted {scale:.2g}"
 
 
 def _r_squared(value: float, error: float | None) -> str:

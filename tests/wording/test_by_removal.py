@@ -79,7 +79,7 @@ def test_a_regressor_has_values(explanation: Explanation) -> None:
     assert wording.by_removal(rated, found) == f"{HEAD}stars 4.20 for the text, 2.50 for an empty text."
 
 
-DIAGONAL = "(2Γ for the pair, as much on the diagonal)"
+DIAGONAL = "(twice the 2Γ above: the diagonal holds as much)"
 
 
 @pytest.mark.parametrize(
@@ -129,10 +129,10 @@ def test_another_method_has_its_entry_for_the_pair(explanation: Explanation) -> 
     [
         (1, 1, ""),
         (9, 10, " Removal gives 1 of the 10 strongest pairs (down to a tenth of the largest) another sign."),
-        (7, 10, (" Removal gives 3 of the 10 strongest pairs (down to a tenth of the largest) another sign, no better "
-                "than chance.")),  # 7 or more of 10 heads: 176 in 1,024
-        (8, 10, (" Removal gives 2 of the 10 strongest pairs (down to a tenth of the largest) another sign, no better "
-                "than chance.")),  # 56 in 1,024, just above 5 %
+        (7, 10, (" Removal gives 3 of the 10 strongest pairs (down to a tenth of the largest) another sign, which "
+            "chance could do as well.")),  # 7 or more of 10 heads: 176 in 1,024
+        (8, 10, (" Removal gives 2 of the 10 strongest pairs (down to a tenth of the largest) another sign, which "
+            "chance could do as well.")),  # 56 in 1,024, just above 5 %
         (2, 2, " Both strongest pairs (down to a tenth of the largest) have the sign that removal shows."),
         (10, 10, " All 10 strongest pairs (down to a tenth of the largest) have the sign that removal shows."),
     ],
@@ -159,13 +159,13 @@ def test_signs_are_counted(explanation, agreeing, compared, said) -> None:
             {"r_squared": -0.05, "scale": 0.53, "r_squared_scaled": 0.95},
             (f"As printed, the matrix does not predict {VARIES} (R² −0.05; the mean of f has 0): its "
             "proportions hold, its "
-            "size does not; divided by 1.9, it explains 95 %, though single pairs can differ."),
+            "size does not; divided by a fitted 1.9, it explains 95 %, though single pairs can differ."),
         ),
         (
             {"r_squared": 0.5, "r_squared_error": 0.1, "scale": 1.8, "r_squared_scaled": 0.9,
              "r_squared_scaled_error": 0.01},
             (f"As printed, the matrix explains about 50 % (95 % interval 30 to 70 %) of {VARIES}; "
-            "multiplied by 1.8, about "
+            "multiplied by a fitted 1.8, about "
             "90 % (88 to 92 %)."),
         ),
         ({"r_squared": -7.3}, f"The matrix does not predict {VARIES} (R² −7.30; the mean of f has 0)."),
@@ -217,7 +217,7 @@ def test_a_matrix_that_predicts_nothing_is_warned_of(explanation: Explanation) -
         ({"r_squared": 0.81, "r_squared_error": 0.02}, " R² of the matrix for such removals: about 0.81."),
         (
             {"r_squared": -0.05, "scale": 0.53, "r_squared_scaled": 0.95},
-            " R² of the matrix for such removals: −0.05; divided by 1.9: 0.95.",
+            " R² of the matrix for such removals: −0.05; divided by a fitted 1.9: 0.95.",
         ),
     ],
 )

@@ -106,20 +106,6 @@ def r_squared(values: Array, predictions: Array, weights: Array) -> float | None
     return 1 - float(weights @ (values - predictions) ** 2) / spread
 
 
-def scaled_fit(values: Array, predictions: Array, weights: Array) -> tuple[float, float] | None:
-    """The factor a of the weighted regression v = b + a q, and its R²; None where v or q is constant.
-
-    R² is one where a matrix has the pattern of a game and another size.
-    """
-    share = weights / weights.sum()
-    own, other = values - share @ values, predictions - share @ predictions
-    square, spread = float(share @ other**2), float(share @ own**2)
-    if spread <= _rounding(values, share) or square <= _rounding(predictions, share):
-        return None
-    joint = float(share @ (own * other))
-    return joint / square, joint**2 / (square * spread)
-
-
 def pair_share(values: Array, pairs: Array, sample: WeightedCoalitions) -> float | None:
     """The share of `judge` for a matrix of pairs (U, U), whose scale and diagonal do not matter."""
     rows, weights = sample.coalitions, sample.weights

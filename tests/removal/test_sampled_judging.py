@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from ihcli.removal.game import all_coalitions
-from ihcli.removal.judging import QuadraticForm, integrated_hessians_form, judge, linear_form, scaled_fit
+from ihcli.removal.judging import QuadraticForm, integrated_hessians_form, judge, linear_form, r_squared
 from ihcli.removal.multilinear import exact_interactions
 from ihcli.removal.sampled_judging import fits, is_flat, spread_coalitions
 from ihcli.removal.stratified import uniform_sizes
@@ -43,7 +43,9 @@ def test_all_values_give_the_exact_figures(units):
     sample = uniform_sizes(units, 2**units)
     for form, found in zip(forms, fits(forms, rows, game(rows)), strict=True):
         assert found.r_squared == pytest.approx(judge(form, game, sample).r_squared)
-        factor, share = scaled_fit(game(sample.coalitions), form(sample.coalitions), sample.weights)
+        held, fitted = game(sample.coalitions), form(sample.coalitions)
+        factor, shift = np.polyfit(fitted, held, 1, w=np.sqrt(sample.weights))
+        share = r_squared(held, factor * fitted + shift, sample.weights)
         assert (found.scale, found.r_squared_scaled) == pytest.approx((factor, share))
         assert (found.error, found.error_scaled) == (0, 0)
 

@@ -6,7 +6,7 @@ on one thread, and takes the CPU and wall seconds of each whole process:
 - ``bare`` imports torch and transformers, loads model and tokenizer of the bundled folder by the Auto classes, and runs
   the text once;
 - ``classes`` does the same with the two classes of this model in the place of the Auto classes;
-- ``first`` is ``ih explain`` with its files, where the package has kept nothing from an earlier command;
+- ``first`` is ``ih explain`` with its files, in a new folder;
 - ``again`` is the same command right after it.
 
 The CPU seconds of the stages come from further processes in which the functions of the stages are timed.  Time is of
@@ -127,13 +127,19 @@ def explain_by_stages(arguments: Sequence[str], file: Path) -> None:
     """Run the command line in this process, and write the seconds of its stages."""
     clock = StageClock()
     watch_imports(clock, STAGES)
-    from ihcli.__main__ import main as command
+    from ihcli import __main__ as entry
+
+    usual = entry.main
+
+    def counted() -> None:
+        try:
+            usual()
+        finally:
+            file.write_text(json.dumps(clock.stop()), encoding="utf-8")
 
     sys.argv = ["ih", *arguments]
-    try:
-        command()
-    finally:
-        file.write_text(json.dumps(clock.stop()), encoding="utf-8")
+    entry.main = counted
+    entry.run()
 
 
 def run(command: Sequence[str], environment: Mapping[str, str], folder: Path) -> dict[str, float]:

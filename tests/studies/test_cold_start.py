@@ -1,5 +1,6 @@
 """The clock of the cold start's stages, and its figures where they are told."""
 
+import json
 import sys
 from pathlib import Path
 
@@ -63,3 +64,16 @@ def test_every_function_of_a_stage_exists() -> None:
         for path, stage in functions.items():
             assert callable(attrgetter(path)(import_module(module)))
             assert stage in cold_start.ORDER
+
+
+def test_the_figures_of_the_start_are_those_of_their_data() -> None:
+    root = Path(__file__).parents[2]
+    data = json.loads((root / "outputs/benchmarks/cold_start.json").read_text(encoding="utf-8"))
+    text = " ".join((root / "ihcli/runtime/README.md").read_text(encoding="utf-8").split())
+    for kind, row in data["processes"].items():
+        ratio = row.get("of_bare", 1)
+        assert f"| `{kind}` | {row['cpu']:.1f} | {ratio:.2f} |" in text
+    assert data["processes"]["first"]["of_bare"] <= 1.25
+    for stage in cold_start.ORDER:
+        first, again = (data["stages"][kind][stage] for kind in ("first", "again"))
+        assert f"| {stage} | {first:.2f} | {again:.2f} |" in text

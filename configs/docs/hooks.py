@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Any
 
 ROOT = Path(__file__).parents[2]
-COLD_START = ROOT / "outputs/benchmarks/cold_start.json"
 BENCH = ROOT / "outputs/benchmarks/bench.json"
 RECORDED = ROOT / "outputs/this-movie-was-not-bad/result.json"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
@@ -195,29 +194,6 @@ def times_beside_published(document: Mapping[str, Any] | None = None) -> str:
     return head + "".join(f"| {name} | {' | '.join(cells)} |\n" for name, cells in rows)
 
 
-def cold_start(document: Mapping[str, Any] | None = None) -> str:
-    """The recorded cold start: whole processes, and the stages of a command."""
-    found = document or json.loads(COLD_START.read_text(encoding="utf-8"))
-    wholes = "".join(
-        f"| {name} | {found['processes'][kind]['cpu']:.1f} | {found['processes'][kind].get('of_bare', 1):.2f} |\n"
-        for kind, name in PROCESSES.items()
-    )
-    stages = found["stages"]
-    parts = "".join(
-        f"| {stage} | {seconds:.2f} | {stages['again'][stage]:.2f} |\n" for stage, seconds in stages["first"].items()
-    )
-    return (
-        f"| process | CPU seconds | ratio to the bare script |\n|---|---|---|\n{wholes}\n"
-        f"| stage of `ih explain`, CPU seconds | first | right after |\n|---|---|---|\n{parts}"
-    )
-
-
-PROCESSES = {
-    "bare": "a bare script: torch, transformers, the Auto classes, one forward pass",
-    "classes": "the same with the two classes of this model",
-    "first": "`ih explain` with its files, in a new folder",
-    "again": "the same command right after",
-}
 MADE = {
     "<!-- made: help -->": help_of_every_command,
     "<!-- made: settings -->": settings,
@@ -225,7 +201,6 @@ MADE = {
     "<!-- made: rows -->": worked_rows,
     "<!-- made: removal -->": worked_removal,
     "<!-- made: bench -->": times_beside_published,
-    "<!-- made: cold start -->": cold_start,
 }
 """Marks of pages, and what stands in their place on the site."""
 

@@ -8,7 +8,6 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from ihcli import windows
 from ihcli.corpus.length_buckets import group_by_length
 from ihcli.corpus.local_engine import CorpusEngine, LocalEngine
 from ihcli.corpus.part_writer import PartWriter
@@ -107,6 +106,8 @@ def run(job: BatchJob, explainer: "Explainer", engine: CorpusEngine | None = Non
         message = "units.kind is 'spans', which cuts one text. For many texts use token, word or sentence."
         raise UsageError(message)
     if config.text.windows is not None:
+        from ihcli import windows  # it loads PyTorch, which a wrong input does not wait for
+
         windows.require_possible(config, paired=job.columns.pair is not None)
     rows = read_rows(job.source, job.columns, job.format)
     with closing(rows):

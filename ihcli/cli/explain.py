@@ -85,7 +85,7 @@ def explain(  # noqa: C901, PLR0912, PLR0915  (a branch for each way to be asked
             estimate: object = f"{len(parts)} windows: {run.estimate(explainer)}"
         elif len(parts) > 1:
             with stopping(explainer.time_limit(), to) as limit:
-                limit.expect = _Announcement(config, to, progress)
+                limit.expect = _Announcement(config, to, progress, f" of one of {len(parts)} windows")
                 run.explain(explainer, progress, limit)
         elif labels is not None:
             with stopping(explainer.time_limit(len(labels)), to) as limit:
@@ -222,14 +222,14 @@ def _unconverged(explanation: "Explanation", config: "RunConfig") -> str:
 class _Announcement:
     """Tells the progress bar what a phase will take, and once the user, with what would be cheaper."""
 
-    def __init__(self, config: "RunConfig", to: "Consoles", bar: "ProgressBar") -> None:
-        self.config, self.to, self.bar, self.told = config, to, bar, False
+    def __init__(self, config: "RunConfig", to: "Consoles", bar: "ProgressBar", whose: str = "") -> None:
+        self.config, self.to, self.bar, self.whose, self.told = config, to, bar, whose, False
 
     def __call__(self, seconds: float) -> None:
         self.bar.expect(seconds)
         if seconds > _LONG and not self.told and self.config.attribution.max_seconds is None:
             self.told = True
-            self.to.note(f"about {seconds:.0f} s for the matrix. {_cheaper(self.config)}")
+            self.to.note(f"about {seconds:.0f} s for the matrix{self.whose}. {_cheaper(self.config)}")
 
 
 def _cheaper(config: "RunConfig") -> str:

@@ -157,6 +157,18 @@ def test_what_cannot_be_is_refused(ask: Ask, arguments: tuple[str, ...], message
     assert not Path("ih-results").exists()
 
 
+def test_a_long_wait_is_said_of_one_window(ask: Ask, monkeypatch: pytest.MonkeyPatch) -> None:
+    def explained(explainer: Any, parts: Any, progress: Any, limit: Any) -> Any:
+        del explainer, parts, progress
+        limit.expect(30.0)
+        yield from ()
+
+    monkeypatch.setattr(windows, "explained", explained)
+    assert "about 30 s for the matrix of one of 3 windows." in " ".join(
+        ask("--windows", "4", "--overlap", "0").stderr.split()
+    )
+
+
 def test_numbers_of_windows_in_words() -> None:
     assert _named([3]) == "window 3"
     assert _named([3, 4, 5]) == "windows 3 to 5"

@@ -21,11 +21,11 @@ TYPICAL_NODES = {False: {0.1: 15, 0.05: 19, 0.01: 27, 0.001: 47}, True: {0.1: 9,
 """Median full Hessians a text of the bundled model at a tolerance: for paths of embeddings by
 `outputs/benchmarks/study.jsonl`, for smooth paths (value zeroing) on texts of 1 to 72 words alike."""
 TYPICAL_GRADIENTS = {False: 73, True: 13}
-TYPICAL_ROWS = 18
+TYPICAL_ROWS = 24
 """Rows that a search for the ten strongest pairs computes."""
 SEARCH_NODES = {False: 9, True: 3}
 """Nodes of a search, for paths of embeddings and for smooth paths."""
-TYPICAL_CHOSEN = 12
+TYPICAL_CHOSEN = 13
 """Units of the ten strongest pairs, whose matrix is then computed."""
 REMOVED_TEXT = 0.45
 """Gradients that one text without some of its words costs in the check by removal."""
@@ -121,7 +121,7 @@ def estimate(
     def seconds(units: int, allowed: float, *, top: bool) -> float:
         nodes = _nodes(allowed, smooth=smooth)
         one = nodes * hessian_cost(engine.name, TYPICAL_CHOSEN + 1 if top else units, positions)
-        one += _search(smooth=smooth) if top else 0.0
+        one += _search(positions, smooth=smooth) if top else 0.0
         gradients = baselines * (TYPICAL_GRADIENTS[smooth] + one) + REMOVED_TEXT * work.removed_texts
         return work.preparation + gradients * gradient + CALLS * overhead
 
@@ -164,10 +164,10 @@ def _nodes(tolerance: float, *, smooth: bool) -> int:
     return typical[min(typical, key=lambda known: abs(known / tolerance - 1))]
 
 
-def _search(*, smooth: bool) -> float:
+def _search(positions: int, *, smooth: bool) -> float:
     """Gradients of a search for the strongest pairs: probes, and rows in batches."""
     batches = TYPICAL_ROWS // BATCH
-    return SEARCH_NODES[smooth] * (product_cost(PROBES) + batches * product_cost(BATCH))
+    return SEARCH_NODES[smooth] * (product_cost(PROBES, positions) + batches * product_cost(BATCH, positions))
 
 
 def _timed(path: Path, engine: Engine) -> tuple[float, float]:

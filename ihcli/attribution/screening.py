@@ -33,7 +33,7 @@ BATCH = 6
 """Rows that are computed before pairs are estimated again."""
 CONFIDENCE = 0.01
 """Probability that one of the K strongest pairs is missed."""
-COARSE_SHARE = 0.25
+COARSE_SHARE = 0.06
 """Error of the search's rule on the row sums, as a share of the largest entry."""
 MARGIN = 0.2
 """The share of the K-th strongest pair by which the search may be off before it must go on."""

@@ -348,6 +348,11 @@ class Removal:
     contradicted: tuple[PairEffect, ...] | None = None
 
     @property
+    def compared_pairs(self) -> tuple["RemovedPair | PairEffect", ...]:
+        """All pairs of the check that are kept."""
+        return (*self.pairs, *(self.contradicted or ()))
+
+    @property
     def texts(self) -> tuple[RemovedText, ...]:
         """All texts of the check that are kept."""
         pairs = (text for own in self.pairs for text in (own.without_first, own.without_second, own.without_both))
@@ -790,7 +795,7 @@ def _removal_numbers(removal: Removal) -> Iterator[float]:
     errors = removal.r_squared_error, removal.r_squared_attributions_error, removal.r_squared_scaled_error
     for share in (*shares, removal.scale, *errors):
         yield 0.0 if share is None else share
-    for pair in (*removal.pairs, *(removal.contradicted or ())):
+    for pair in removal.compared_pairs:
         yield from (pair.interaction, pair.effect)
     for text in removal.texts:
         yield from (text.probability, text.score, text.target_probability or 0.0)
@@ -814,7 +819,7 @@ def _misplaced_removals(explanation: Explanation) -> Iterator[str]:
     count = len(explanation.units)
     if explanation.removal is None:
         return
-    for pair in (*explanation.removal.pairs, *(explanation.removal.contradicted or ())):
+    for pair in explanation.removal.compared_pairs:
         if not 0 <= pair.i < pair.j < count:
             yield f"checks the removal of the units {pair.i} and {pair.j}, which are no pair of its {count} units."
             return

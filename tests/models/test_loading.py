@@ -296,7 +296,7 @@ def one_message(result: Result) -> None:
         ([TEXT, "--target", "1", "--against", "NEUTRAL"], "are both 'NEUTRAL', and their difference is always zero"),
         ([TEXT, "--against", "joy"], "no label to compare against 'joy'"),
         (["\u200b"], "tokenizes to nothing"),
-        (["bad " * 90], "The text has 92 tokens and the model reads at most 70. Shorten it, or allow it to be cut"),
+        (["bad " * 90], "The text has 92 tokens and the model reads at most 70. Shorten it, allow it to be cut"),
         ([TEXT, "--baseline-text", TEXT], "equals the text itself, token by token"),
         ([TEXT, "--baseline-file", "nowhere.txt"], "nowhere.txt: the baseline texts cannot be read"),
         ([TEXT, "--spans", "nowhere.txt"], "nowhere.txt: the spans cannot be read"),

@@ -1,0 +1,112 @@
+"""Seconds, memory and estimate of explanations of 5 to 400 words, by words, by sentences, mixed, and of ten pairs.
+
+``python -m tests.studies.long_texts --out outputs/benchmarks/long_texts.json`` explains a review cut to several lengths
+with the bundled model, each case in a process of its own and with the defaults but for the check by removal, which is
+left out.  A case that is expected to take more than ``--longest`` seconds is not run; its estimate is kept.
+``--roberta`` does the same for a RoBERTa-base of random weights: its cost is that of a trained one.
+"""
+
+import argparse
+import json
+import resource
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from ihcli.pipeline import Explainer
+from tests.studies.removal_check import SENTENCES
+
+WORDS = (5, 23, 60, 120, 230, 400)
+ROBERTA_WORDS = (23, 230)
+MODES: dict[str, dict[str, Any]] = {
+    "words": {},
+    "sentences": {"units": {"kind": "sentence"}},
+    "auto": {"units": {"kind": "auto"}},
+    "top 10": {"attribution": {"top": 10}},
+}
+SHORTEST_AUTO = 64
+"""Shorter texts are explained by words by `--units auto` too."""
+
+
+def review(words: int) -> str:
+    """A review of so many words, of sentences that end with a full stop."""
+    sentences = [f"{sentence[0].upper()}{sentence[1:]}." for sentence in SENTENCES]
+    whole = " ".join(sentences * (words // 100 + 1)).split()
+    return " ".join(whole[:words])
+
+
+def roberta_base() -> tuple[torch.nn.Module, Any]:
+    """RoBERTa-base with random weights, and a tokenizer."""
+    from transformers import RobertaConfig, RobertaForSequenceClassification
+
+    torch.manual_seed(0)
+    config = RobertaConfig(max_position_embeddings=514, type_vocab_size=1, id2label={0: "NEGATIVE", 1: "POSITIVE"})
+    return RobertaForSequenceClassification(config).eval(), Explainer().classifier.tokenizer
+
+
+def measured(mode: str, words: int, longest: float, *, roberta: bool) -> dict[str, Any]:
+    """One case: what was expected, and what it took where that is not too long."""
+    changes = {**MODES[mode]}
+    changes["attribution"] = {"removal": False, **changes.get("attribution", {})}
+    explainer = Explainer.from_model(*roberta_base(), config=changes) if roberta else Explainer(changes)
+    text = review(words)
+    explainer.explain("so dull")  # what is done once for a model
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    started = time.perf_counter()
+    expected = explainer.estimate(text)
+    row = {
+        "words": words, "mode": mode, "units": expected.units, "expected_seconds": round(expected.seconds, 1),
+        "expected_bytes": expected.bytes, "seconds_of_the_estimate": round(time.perf_counter() - started, 2),
+    }  # fmt: skip
+    if expected.seconds > longest:
+        return row
+    explainer = Explainer.from_model(*roberta_base(), config=changes) if roberta else Explainer(changes)
+    explainer.explain("so dull")
+    began, cpu = time.perf_counter(), time.process_time()
+    found = explainer.explain(text)
+    return row | {
+        "units": len(found.units), "seconds": round(time.perf_counter() - began, 2),
+        "cpu_seconds": round(time.process_time() - cpu, 2),
+        "bytes": 1024 * (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before),
+        "hessians": found.quadrature.nodes, "gradients": found.quadrature.gradients,
+        "products": found.quadrature.hessian_vector_products, "converged": found.converged,
+    }  # fmt: skip
+
+
+def main() -> None:
+    """Run every case in a process of its own, print it, and keep all."""
+    parser = argparse.ArgumentParser(prog="python -m tests.studies.long_texts", description=__doc__)
+    parser.add_argument("--out", type=Path)
+    parser.add_argument("--roberta", action="store_true")
+    parser.add_argument("--longest", type=float, default=600.0, help="seconds that one case may be expected to take")
+    parser.add_argument("--words", type=int, nargs="*")
+    parser.add_argument("--modes", nargs="*", choices=MODES, default=list(MODES))
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    parser.add_argument("--case", nargs=2, metavar=("MODE", "WORDS"), help=argparse.SUPPRESS)
+    asked = parser.parse_args()
+    torch.set_num_threads(asked.threads)
+    if asked.case:
+        print(json.dumps(measured(asked.case[0], int(asked.case[1]), asked.longest, roberta=asked.roberta)))  # noqa: T201
+        return
+    lengths = asked.words or (ROBERTA_WORDS if asked.roberta else WORDS)
+    rows = []
+    for words in lengths:
+        for mode in asked.modes:
+            if mode == "auto" and words <= SHORTEST_AUTO:
+                continue
+            command = [sys.executable, "-m", "tests.studies.long_texts", "--case", mode, str(words)]
+            command += ["--longest", str(asked.longest), "--threads", str(asked.threads)]
+            command += ["--roberta"] if asked.roberta else []
+            done = subprocess.run(command, capture_output=True, text=True, check=True)
+            rows.append(json.loads(done.stdout.splitlines()[-1]))
+            print(json.dumps(rows[-1]), flush=True)  # noqa: T201
+            if asked.out is not None:
+                asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

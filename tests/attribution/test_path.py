@@ -111,3 +111,12 @@ def test_the_baseline_is_copied() -> None:
     own = Path.between(torch.ones(2), baseline)
     baseline += 1
     assert not own.start.any()
+
+
+def test_units_that_are_not_chosen_count_as_one_unit_the_last() -> None:
+    groups = torch.tensor([0, 1, -1, 2, 3, 3])
+    delta = torch.tensor([1.0, 2.0, 0.0, 4.0, 8.0, 16.0])
+    merged = Path(torch.zeros(6), delta, groups, 4).merged([3, 1])
+    assert merged.units == 3
+    assert merged.groups.tolist() == [2, 1, -1, 2, 0, 0]
+    assert merged.per_unit(delta[None]).tolist() == [[24.0, 2.0, 5.0]]

@@ -111,3 +111,13 @@ def test_largest_entry_and_row_gap_count_the_diagonal_s_first_order_term() -> No
     matrix = np.array([[1.0, 2.0], [2.0, 1.0]])
     assert largest(matrix, first) == 3.0
     assert row_gap(matrix, first) == 1.0  # rows (4, -1)
+
+
+def test_of_chosen_units_the_entries_of_all_others_together_do_not_count() -> None:
+    """Three units of which two are chosen: the last row is that of the third, whose entries may be anything."""
+    samples = Evaluations(np.zeros(3), np.zeros((3, 3)), np.zeros((3, 3)))
+    first = FirstOrder(2, samples, np.zeros(3), np.array([1.0, 0, 10]), np.array([4.0, -1, 50]), 0.0, np.zeros((3, 3)))
+    matrix, chosen = np.array([[1.0, 2, 9], [2, -3, 9], [9, 9, 99]]), np.array([2, 0])
+    assert largest(matrix, first, chosen) == 11.0  # 1 and the term 10 of unit 2
+    assert row_gap(matrix, first, chosen) == 28.0  # rows 11 + 2 + 9 for 50, and 2 - 2 + 9 for 4
+    assert total(matrix, first, chosen)[2, 2] == 99.0

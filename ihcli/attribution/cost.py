@@ -8,8 +8,8 @@ PAIRS = {"reverse": 0.0, "forward": 1 / 210_000}
 
 LONG = 128
 """Positions from which a row of reverse over reverse costs more, because attention's passes outgrow the products."""
-PER_POSITION = 1 / 300
-"""What each further position adds to it: 1.5 gradients a row at 83 positions, 2.0 to 2.6 at 310."""
+PER_POSITION = 1 / 200
+"""What each further position adds to it: 1.3 to 1.6 gradients a row up to 160 positions, 2.5 at 310."""
 
 
 def row_cost(engine: str, units: int, positions: int) -> float:

@@ -21,8 +21,9 @@ TYPICAL_NODES = {False: {0.1: 15, 0.05: 19, 0.01: 27, 0.001: 47}, True: {0.1: 9,
 """Median full Hessians a text of the bundled model at a tolerance: for paths of embeddings by
 `outputs/benchmarks/study.jsonl`, for smooth paths (value zeroing) on texts of 1 to 72 words alike."""
 TYPICAL_GRADIENTS = {False: 73, True: 13}
-TYPICAL_ROWS = 24
-"""Rows that a search for the ten strongest pairs computes."""
+LEAST_ROWS, UNITS_OF_A_ROW = 12, 10
+"""Rows that a search for the ten strongest pairs computes: so many, and one more for so many units. On four texts of 77
+to 268 units they were 16, 20, 6 and 40."""
 SEARCH_NODES = {False: 9, True: 3}
 """Nodes of a search, for paths of embeddings and for smooth paths."""
 TYPICAL_CHOSEN = 13
@@ -121,7 +122,7 @@ def estimate(
     def seconds(units: int, allowed: float, *, top: bool) -> float:
         nodes = _nodes(allowed, smooth=smooth)
         one = nodes * hessian_cost(engine.name, TYPICAL_CHOSEN + 1 if top else units, positions)
-        one += _search(positions, smooth=smooth) if top else 0.0
+        one += _search(units, positions, smooth=smooth) if top else 0.0
         gradients = baselines * (TYPICAL_GRADIENTS[smooth] + one) + REMOVED_TEXT * work.removed_texts
         return work.preparation + gradients * gradient + CALLS * overhead
 
@@ -138,7 +139,7 @@ def estimate(
     nodes = _nodes(tolerance, smooth=smooth)
     products = nodes * path.units
     if screened:
-        products = nodes * (TYPICAL_CHOSEN + 1) + SEARCH_NODES[smooth] * (PROBES + TYPICAL_ROWS)
+        products = nodes * (TYPICAL_CHOSEN + 1) + SEARCH_NODES[smooth] * (PROBES + _rows(path.units))
     footprint = reverse.footprint(path)
     at_once = min(engine.nodes_at_once(path, order=2), nodes)
     taken = footprint.bytes(at_once, footprint.rows_second_order(path.units))
@@ -164,9 +165,14 @@ def _nodes(tolerance: float, *, smooth: bool) -> int:
     return typical[min(typical, key=lambda known: abs(known / tolerance - 1))]
 
 
-def _search(positions: int, *, smooth: bool) -> float:
+def _rows(units: int) -> int:
+    """Rows that a search for the strongest pairs computes."""
+    return LEAST_ROWS + units // UNITS_OF_A_ROW
+
+
+def _search(units: int, positions: int, *, smooth: bool) -> float:
     """Gradients of a search for the strongest pairs: probes, and rows in batches."""
-    batches = TYPICAL_ROWS // BATCH
+    batches = _rows(units) / BATCH
     return SEARCH_NODES[smooth] * (product_cost(PROBES, positions) + batches * product_cost(BATCH, positions))
 
 

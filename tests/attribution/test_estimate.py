@@ -94,15 +94,15 @@ def test_preparation_removal_and_a_second_matrix_count() -> None:
 
 def test_the_strongest_pairs_alone_cost_probes_and_rows() -> None:
     found = costs(100, 0.01, smooth=True, top=10)
-    search = 3 * (1 + 1.6 * 10 + 4 * (1 + 1.6 * 6))  # ten probes, and four times six rows, at three nodes
+    search = 3 * (1 + 1.6 * 10 + 22 / 6 * (1 + 1.6 * 6))  # ten probes, and 22 rows, six at a time, at three nodes
     gradients = 13 + search + 11 * (1 + 1.6 * 14)
     assert found.seconds == pytest.approx(2 * gradients + 18)
     assert costs(60, 0.01, smooth=True, top=10).seconds == costs(60, 0.01, smooth=True).seconds  # too few units
 
 
 def test_rows_of_the_search_cost_more_in_long_texts() -> None:
-    short, long = (costs(100, 0.01, smooth=True, top=10, positions=positions) for positions in (128, 428))
-    extra = 3 * (10 + 24) * 300 / 300  # one gradient more a row, of ten probes and 24 rows at three nodes
+    short, long = (costs(100, 0.01, smooth=True, top=10, positions=positions) for positions in (128, 328))
+    extra = 3 * (10 + 22) * 200 / 200  # one gradient more a row, of ten probes and 22 rows at three nodes
     assert long.seconds - short.seconds == pytest.approx((GRADIENT + OVERHEAD) * extra)
 
 

@@ -87,7 +87,7 @@ class Options:
     max_nodes: int = 512
     """Largest number of Hessians of one path."""
     top: int | None = None
-    """Number of rows, those of the strongest units; None for all."""
+    """K, to compute only the entries of the units of the K strongest pairs; None for all entries."""
     seed: int = 0
     """Of the signs of the probe vectors that verify the matrix."""
     plan: SamplingPlan = ANY_FUNCTION
@@ -213,7 +213,8 @@ def integrated_hessians(
         formulation: `paper` (above), `article` (kernel -ln t, no diagonal term) or `article-code` (uniform mean, ones
             in place of δ on the left, not symmetric).
         max_nodes: Most nodes with a whole Hessian, for each baseline.
-        top: K, to compute only rows that can contain one of the K strongest pairs; other rows are NaN.
+        top: K, to compute only the entries of the units of the K strongest pairs, where there are over 64 units; each
+            of these pairs is missed with a probability of at most about 1 % / K, and other entries are NaN.
         memory: Bytes that may be used; by default a safe share of the free memory.
         seed: Seed of the sign vectors that verify the matrix.
         engine: Evaluates f and its derivatives; by default reverse over reverse.

@@ -188,7 +188,7 @@ class AttributionSection(_Section):
         None, gt=0, description="most seconds for one text once the model is loaded; then the best matrix so far"
     )
     top: int | None = Field(
-        None, ge=1, description="compute only rows that can contain the K strongest pairs (over 64 units)"
+        None, ge=1, description="compute only the entries among the units of the K strongest pairs (over 64 units)"
     )
     engine: Literal["auto", "forward", "reverse"] = Field(
         "auto", description="second-order engine: auto, forward, reverse"

@@ -150,7 +150,7 @@ def _stopped(explanation: Explanation) -> str:
     """What to say of a matrix whose integration was ended early."""
     error, largest = explanation.certificate.quadrature_error, float(np.nanmax(np.abs(explanation.ih)))
     rows = (
-        " Only some rows were computed, and pairs of others may be stronger." if np.isnan(explanation.ih).any() else ""
+        " Only some entries were computed, and others may be stronger." if np.isnan(explanation.ih).any() else ""
     )
     return (
         f"Ended early, after {explanation.quadrature.nodes} Hessians: entries may be off by about {error:.3g}, "

@@ -97,7 +97,7 @@ FLAGS = {
         "attribution.top",
         int,
         ("--top",),
-        "compute only rows that can contain the K strongest pairs (over 64 units)",
+        "compute only the entries among the units of the K strongest pairs (over 64 units)",
         "K",
     ),
     "max_nodes": Flag(

@@ -11,6 +11,7 @@ asked of them.
 A process that trains besides explaining may need all of this, so only the command line does it.
 """
 
+import os
 import sys
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -38,6 +39,8 @@ _SIZES: Mapping[str, Callable[[int], Any]] = {
 """What other functions of theirs say of a plain number."""
 _NEEDED = ("transformers.modeling_utils", "transformers.masking_utils", "transformers.generation.utils")
 """Modules that import the parts left out; the models import these modules."""
+FULL = "IH_FULL_IMPORTS"
+"""A variable of the environment that, set to anything, has everything imported."""
 _own_process = False
 
 
@@ -51,10 +54,10 @@ def import_transformers() -> bool:
     """Import torch and transformers without the parts that explaining does not need.
 
     Returns:
-        Whether it was: not in a process of others, not where transformers is imported already, and not where this
-        version of it needs what is left out; then it is imported as it is when it is needed.
+        Whether it was: not in a process of others, not where transformers is imported already or `IH_FULL_IMPORTS` is
+        set, and not where this version of it needs what is left out; then it is imported as it is when it is needed.
     """
-    if not _own_process or "transformers" in sys.modules:
+    if not _own_process or "transformers" in sys.modules or os.environ.get(FULL):
         return False
     import torch  # noqa: F401  (which must not find the compiler replaced)
 

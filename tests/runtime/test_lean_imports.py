@@ -105,6 +105,14 @@ def test_a_process_of_others_imports_all_of_it() -> None:
     assert not lean_imports.import_transformers()
 
 
+def test_a_variable_has_all_of_it_imported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(lean_imports, "_own_process", True)
+    monkeypatch.delitem(sys.modules, "transformers")
+    monkeypatch.setattr(lean_imports, "_defer_modules_of_torch", lambda: pytest.fail("something is left out"))
+    monkeypatch.setenv("IH_FULL_IMPORTS", "1")
+    assert not lean_imports.import_transformers()
+
+
 def test_where_it_fails_transformers_is_as_if_nothing_had_been_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in [name for name in sys.modules if name.partition(".")[0] == "transformers"]:
         monkeypatch.delitem(sys.modules, name)

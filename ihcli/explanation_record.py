@@ -149,9 +149,7 @@ def _warnings(explanation: Explanation, surrogate: Surrogate | None, *, truncate
 def _stopped(explanation: Explanation) -> str:
     """What to say of a matrix whose integration was ended early."""
     error, largest = explanation.certificate.quadrature_error, float(np.nanmax(np.abs(explanation.ih)))
-    rows = (
-        " Only some entries were computed, and others may be stronger." if np.isnan(explanation.ih).any() else ""
-    )
+    rows = " Only some entries were computed, and others may be stronger." if np.isnan(explanation.ih).any() else ""
     return (
         f"Ended early, after {explanation.quadrature.nodes} Hessians: entries may be off by about {error:.3g}, "
         f"{error / largest:.2g} of the largest.{rows}"

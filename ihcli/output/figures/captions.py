@@ -190,7 +190,6 @@ def alternative_text(kind: str, explanations: Sequence[Explanation], view: View)
         parts.append(
             f"“{heading(explanation, view)}” ({counted(len(units), 'unit')}). Prediction "
             f"{prediction(explanation)}; explained is the {target(explanation)}. "
-            f"Strongest pairs: {top or 'none, every interaction is zero'}. "
-            + " ".join(certificate(explanation))
+            f"Strongest pairs: {top or 'none, every interaction is zero'}. " + " ".join(certificate(explanation))
         )
     return f"{_DESCRIPTIONS[kind]} of " + " Compared with ".join(parts)

@@ -1,6 +1,6 @@
 """Seconds, memory and estimate of explanations of 5 to 400 words, by words, by sentences, mixed, and of ten pairs.
 
-``python -m tests.studies.long_texts --out outputs/benchmarks/long_texts.json`` explains a review cut to several lengths
+``python -m tests.studies.long_texts --out FILE`` explains a review cut to several lengths
 with the bundled model, each case in a process of its own and with the defaults but for the check by removal, which is
 left out.  A case that is expected to take more than ``--longest`` seconds is not run; its estimate is kept.
 ``--roberta`` does the same for a RoBERTa-base of random weights: its cost is that of a trained one.

@@ -16,6 +16,8 @@ _LONGEST = 40
 _TWO = 2
 _UNLIKELY = 0.05
 """A count of signs that chance reaches more often than this is no better than chance."""
+NEAR = 1.25
+"""A factor within so many times of 1 is not what makes R² higher: the constant is."""
 FAR = 1.5
 """The matrix and removal are said to differ where one is so many times the other."""
 _SIGNIFICANT = 3
@@ -169,7 +171,9 @@ def _explained(removal: Removal, r_squared: float) -> str:
 
 
 def _factor(scale: float) -> str:
-    """The factor by which the numbers of the matrix fit best."""
+    """The factor by which the numbers of the matrix fit best; it is fitted together with a constant, told near 1."""
+    if 1 / NEAR < scale < NEAR:
+        return f"shifted by a constant and multiplied by {scale:.2g}, both fitted"
     return f"divided by a fitted {1 / scale:.2g}" if scale < 1 else f"multiplied by a fitted {scale:.2g}"
 
 

@@ -168,6 +168,13 @@ def test_signs_are_counted(explanation, agreeing, compared, said) -> None:
             "multiplied by a fitted 1.8, about "
             "90 % (88 to 92 %)."),
         ),
+        (
+            {"r_squared": 0.4, "scale": 1.1, "r_squared_scaled": 0.71},
+            (
+                f"As printed, the matrix explains 40 % of {VARIES}; shifted by a constant and multiplied by 1.1, both "
+                "fitted, 71 %."
+            ),
+        ),
         ({"r_squared": -7.3}, f"The matrix does not predict {VARIES} (R² −7.30; the mean of f has 0)."),
         (
             {"r_squared": -7.3, "r_squared_error": 1.0},

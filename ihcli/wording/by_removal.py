@@ -96,7 +96,7 @@ def _answer(explanation: Explanation, one: RemovedText) -> str:
 
 
 def _pair(explanation: Explanation, pair: RemovedPair) -> str:
-    """What each of the strongest pair adds to the score beside the other and without it."""
+    """What one unit of the strongest pair adds to f beside the other and without it."""
     called = [f"“{name}”" for name in names(explanation.units, _LONGEST)]
     without_i, without_j, without_both = (
         one.score for one in (pair.without_first, pair.without_second, pair.without_both)
@@ -153,7 +153,7 @@ def _scaled(removal: Removal, r_squared: float) -> bool:
 
 
 def _explained(removal: Removal, r_squared: float) -> str:
-    """How much of how the score varies as words are removed the matrix explains, as it stands and with a factor."""
+    """How much of how f varies as words are removed the matrix explains, as printed and with a factor."""
     varies = "how f varies as words are removed"
     share = _share(r_squared, removal.r_squared_error)
     raw = f"R² {_r_squared(r_squared, removal.r_squared_error)}; the mean of f has 0"

@@ -16,9 +16,9 @@ from ihcli import mixed_units, text_games, windows
 from ihcli.arguments import as_config, reporting, texts_with_pairs
 from ihcli.attribution.estimate import Estimate, Work, estimate
 from ihcli.attribution.evaluation import Engine, Progress
-from ihcli.attribution.forward import EngineChoice, ForwardEngine, choose_engine, fastest
+from ihcli.attribution.forward import EngineChoice, choose_engine, fastest
 from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
-from ihcli.attribution.reverse import ReverseEngine, differentiable
+from ihcli.attribution.reverse import differentiable
 from ihcli.attribution.time_limit import TimeLimit
 from ihcli.baseline_choice import marked, with_other
 from ihcli.config import BaselineSection, RunConfig, UnitsSection, parse_size
@@ -624,13 +624,11 @@ class Explainer:
         started = time.perf_counter()
         paths, engine = prepared.switched.paths, self.engine(prepared)
         preparation += time.perf_counter() - started
-        reverse = engine.reverse if isinstance(engine, ForwardEngine) else engine
-        assert isinstance(reverse, ReverseEngine)  # noqa: S101  (there are two engines)
         tolerance, smooth = self.config.attribution.tolerance, prepared.switched.plan.smooth
         units = prepared.encoded.units
         work = self._work(prepared.encoded.text, max(len(units), then or 0), preparation)
         work = dataclasses.replace(work, then=then)
-        return estimate(paths[0], tolerance, len(paths), engine, reverse, smooth=smooth, work=work)
+        return estimate(paths[0], tolerance, len(paths), engine, smooth=smooth, work=work)
 
     @one_at_a_time
     @differentiable

@@ -10,11 +10,10 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from ihcli.attribution.cost import hessian_cost, product_cost
+from ihcli.attribution.cost import LEAST_UNITS, hessian_cost
 from ihcli.attribution.evaluation import Engine
 from ihcli.attribution.path import Path
-from ihcli.attribution.reverse import ReverseEngine
-from ihcli.attribution.screening import BATCH, LEAST_UNITS, PROBES
+from ihcli.attribution.screening import PROBES
 from ihcli.counting import counted
 
 TYPICAL_NODES = {False: {0.1: 15, 0.05: 19, 0.01: 27, 0.001: 47}, True: {0.1: 9, 0.05: 9, 0.01: 11, 0.001: 18}}
@@ -106,7 +105,6 @@ def estimate(
     tolerance: float,
     baselines: int,
     engine: Engine,
-    reverse: ReverseEngine,
     *,
     smooth: bool,
     work: Work = NOTHING_ELSE,
@@ -122,7 +120,7 @@ def estimate(
     def seconds(units: int, allowed: float, *, top: bool) -> float:
         nodes = _nodes(allowed, smooth=smooth)
         one = nodes * hessian_cost(engine.name, TYPICAL_CHOSEN + 1 if top else units, positions)
-        one += _search(units, positions, smooth=smooth) if top else 0.0
+        one += SEARCH_NODES[smooth] * (1 + PROBES + _rows(units)) if top else 0.0
         gradients = baselines * (TYPICAL_GRADIENTS[smooth] + one) + REMOVED_TEXT * work.removed_texts
         return work.preparation + gradients * gradient + CALLS * overhead
 
@@ -136,19 +134,16 @@ def estimate(
         options["--top 10"] = seconds(path.units, tolerance, top=True)
     if tolerance < LOOSE:
         options[f"--tolerance {LOOSE:g}"] = seconds(path.units, LOOSE, top=screened)
-    nodes = _nodes(tolerance, smooth=smooth)
-    products = nodes * path.units
+    nodes, gradients = _nodes(tolerance, smooth=smooth), TYPICAL_GRADIENTS[smooth]
+    units = max(path.units, work.then or 0)
     if screened:
-        products = nodes * (TYPICAL_CHOSEN + 1) + SEARCH_NODES[smooth] * (PROBES + _rows(path.units))
-    footprint = reverse.footprint(path)
-    at_once = min(engine.nodes_at_once(path, order=2), nodes)
-    taken = footprint.bytes(at_once, footprint.rows_second_order(path.units))
+        units, gradients = TYPICAL_CHOSEN + 1, max(gradients, SEARCH_NODES[smooth] * PROBES)
     return Estimate(
         units=path.units,
         nodes=nodes * baselines,
-        products=products * baselines,
+        products=nodes * (TYPICAL_CHOSEN + 1 if screened else path.units) * baselines,
         seconds=expected,
-        bytes=min(taken, footprint.limit) + nodes * path.units**2 * 8,
+        bytes=_peak(path, engine, nodes, gradients, units),
         engine=engine.name,
         cheaper={name: value for name, value in options.items() if value < WORTH * expected},
     )
@@ -170,10 +165,10 @@ def _rows(units: int) -> int:
     return LEAST_ROWS + units // UNITS_OF_A_ROW
 
 
-def _search(units: int, positions: int, *, smooth: bool) -> float:
-    """Gradients of a search for the strongest pairs: probes, and rows in batches."""
-    batches = _rows(units) / BATCH
-    return SEARCH_NODES[smooth] * (product_cost(PROBES, positions) + batches * product_cost(BATCH, positions))
+def _peak(path: Path, engine: Engine, nodes: int, gradients: int, units: int) -> int:
+    """The estimated peak of memory in bytes: that of the larger request, with the Hessians that are kept."""
+    requests = engine.peak_bytes(path, gradients, units, 0), engine.peak_bytes(path, nodes, units)
+    return max(requests) + 8 * nodes * units**2
 
 
 def _timed(path: Path, engine: Engine) -> tuple[float, float]:

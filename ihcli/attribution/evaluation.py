@@ -14,7 +14,7 @@ from ihcli.errors import NonFiniteError
 Array = NDArray[np.float64]
 Indices = NDArray[np.intp]
 Progress = Callable[[str, int, int], None]
-"""Called as (phase, nodes done, nodes of this phase); phases are `gradients`, `hessians`, `verification`."""
+"""Called as (phase, nodes done, nodes of this phase); phases are `gradients`, `search`, `hessians`, `verification`."""
 ScalarField = Callable[..., Tensor]
 """A differentiable f: (B, *S), and parameters (B, *P_k), to (B,), each row depending on its own inputs only."""
 T = TypeVar("T")
@@ -32,13 +32,21 @@ class Request:
     """With order 2: the rows V (K, U) of V·H that are wanted; None for the whole H."""
     chosen: Indices | None = None
     """Units that are told apart; all others then count as one unit more, the last. None for all of them."""
+    displacements: Array | None = None
+    """With order 1: (K, U) displacements of the switches from t·1. The evaluations are then (K·B), those of the first
+    displacement first."""
 
     @property
     def phase(self) -> str:
         """The phase that progress reports."""
         if self.order == 1:
-            return "gradients"
+            return "gradients" if self.displacements is None else "search"
         return "hessians" if self.vectors is None else "verification"
+
+    @property
+    def copies(self) -> int:
+        """How often each node is evaluated."""
+        return 1 if self.displacements is None else len(self.displacements)
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,3 +119,9 @@ class Engine(Protocol):
 
     def nodes_at_once(self, path: Path, order: int, rows: int | None = None) -> int:
         """The number of nodes that fit the memory together; `rows` counts the vectors, None for a whole Hessian."""
+
+    def peak_bytes(self, path: Path, nodes: int, units: int, rows: int | None = None) -> int:
+        """The estimated peak of memory, in bytes, of the Hessians of so many nodes and units, a chunk at a time.
+
+        `rows` counts the vectors of products; 0 stands for gradients alone.
+        """

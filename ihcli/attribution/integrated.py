@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, IntegrationSettings, integrate_first_order
+from ihcli.attribution.cost import LEAST_UNITS
 from ihcli.attribution.evaluation import Engine, Progress, ScalarField
 from ihcli.attribution.formulations import FORMULATIONS, Formulation
 from ihcli.attribution.orchestration import Integration, run
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine, differentiable
 from ihcli.attribution.sampling import ANY_FUNCTION, SamplingPlan
-from ihcli.attribution.screening import LEAST_UNITS, Screening
+from ihcli.attribution.screening import Screening
 from ihcli.attribution.time_limit import Pace, TimeLimit
 from ihcli.errors import IhError, NonFiniteError, TimeLimitError, UsageError
 from ihcli.results import Certificate, PathProfile, Quadrature, frozen_array

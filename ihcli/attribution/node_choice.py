@@ -22,7 +22,7 @@ FORESIGHT_SHARE = 1 / 2
 """The predicted error of the row sums must be at most this share of the tolerance."""
 SAFE_STEPS = 2
 """Consecutive steps of the ladder that must pass, since an error may cross zero at one of them."""
-COARSE = (4, 6, 8, 10, 12, 16, 20, 24)
+COARSE = (4, 5, 6, 8, 10, 12, 16, 20, 24)
 """Intervals of rules that need no accuracy of their own."""
 DEFAULT_STEP = 10
 """The step of the ladder to start at if no error can be predicted."""

@@ -5,7 +5,7 @@ a batch do not depend on each other. One engine serves all paths, and all paths 
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Generic
 
 import numpy as np
@@ -38,7 +38,7 @@ class Integration(Generic[T]):
         """Check the evaluations and go on. NaN inside the path ends only this integration."""
         assert self.request is not None  # noqa: S101  (only waiting integrations receive)
         try:
-            evaluations.require_finite(self.request.t)
+            evaluations.require_finite(np.tile(self.request.t, self.request.copies))
         except NonFiniteError as error:
             self.request, self.outcome = None, error
         else:
@@ -75,32 +75,37 @@ def run(
     return [one.outcome for one in integrations if one.outcome is not None]
 
 
-def _phase(integration: Integration[T]) -> tuple[int, bool]:
-    """Sort key, earliest phase first: gradients, Hessians, their verification."""
+def _phase(integration: Integration[T]) -> tuple[int, bool, bool]:
+    """Sort key, earliest phase first: gradients, search, Hessians, their verification."""
     request = integration.request
     assert request is not None  # noqa: S101
-    return request.order, request.vectors is not None
+    return request.order, request.vectors is not None, request.displacements is not None
 
 
 def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Progress | None, pace: Pace) -> None:
     """Evaluate the requests of one phase together, and send each integration its own."""
     requests = [one.request for one in integrations if one.request is not None]
-    paths = [
+    own = [
         one.path if request.chosen is None else one.path.merged(request.chosen)
         for one, request in zip(integrations, requests, strict=True)
     ]
-    counts = [len(request.t) for request in requests]
-    path = NodeBatch.of(paths, counts)
+    paths, counts, nodes = [], [], []
+    for path, request in zip(own, requests, strict=True):
+        copies = [path] if request.displacements is None else [path.displaced(by) for by in request.displacements]
+        paths += copies
+        counts += [len(request.t)] * len(copies)
+        nodes += [request.t] * len(copies)
+    batch, first = NodeBatch.of(paths, counts), requests[0]
     whole = evaluate(
-        path,
-        Request(np.concatenate([r.t for r in requests]), requests[0].order, _padded(requests, path.units)),
+        batch,
+        replace(first, t=np.concatenate(nodes), vectors=_padded(requests, batch.units)),
         engine,
         progress,
         pace,
     )
     start = 0
-    for integration, own, request, count in zip(integrations, paths, requests, counts, strict=True):
-        units = own.units
+    for integration, path, request in zip(integrations, own, requests, strict=True):
+        units, count = path.units, len(request.t) * request.copies
         rows = units if request.vectors is None else len(request.vectors)
         integration.receive(whole.of(slice(start, start + count), units, rows))
         start += count

@@ -83,6 +83,13 @@ class Path:
         number[torch.as_tensor(chosen, device=number.device)] = torch.arange(len(chosen)).to(number)
         return replace(self, groups=number[self.groups], units=len(chosen) + 1)
 
+    def displaced(self, by: NDArray[np.float64]) -> "Path":
+        """The path whose switches are displaced from t·1 to t·1 + `by`, (U,)."""
+        each = torch.cat([torch.as_tensor(by).to(self.delta), self.delta.new_zeros(1)])  # none at positions of no unit
+        switches = each[self.groups]
+        within = [1] * (self.delta.dim() - self.groups.dim())
+        return replace(self, start=self.start + switches.view(*switches.shape, *within) * self.delta)
+
     @cached_property
     def _index(self) -> Tensor:
         flat = self.groups.flatten()

@@ -54,6 +54,15 @@ class ReverseEngine:
         footprint = self.footprint(path)
         return footprint.nodes_first_order() if order == 1 else footprint.nodes_second_order(rows or path.units)
 
+    def peak_bytes(self, path: Path, nodes: int, units: int, rows: int | None = None) -> int:
+        """The estimated peak of memory of Hessians, of products with `rows` vectors, or of gradients (0), in bytes."""
+        footprint = self.footprint(path)
+        if rows == 0:
+            return 2 * footprint.saved * min(nodes, footprint.nodes_first_order())
+        rows = rows or units
+        together = min(nodes, footprint.nodes_second_order(rows))
+        return min(footprint.bytes(together, footprint.rows_second_order(rows)), footprint.limit)
+
     def evaluate(self, path: Path, t: Tensor, order: int, vectors: Tensor | None = None) -> Evaluations:
         """F, g and, to second order, V·H at the nodes t (B,)."""
         points = path.points(t).requires_grad_()

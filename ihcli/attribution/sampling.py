@@ -100,6 +100,17 @@ class EvaluationLog:
         self.products += len(t) * len(vectors)
         return seen.hessian
 
+    def difference(self, t: Array, vectors: Array, step: float) -> Asks[Array]:
+        """V·H(t), (n, K, U), nearly: what `step` times each vector of V (K, U) changes of the gradient, per step.
+
+        A gradient each, where the product itself costs more.
+        """
+        before = yield from self.slopes_at(t)
+        seen = yield Request(t, order=1, displacements=step * vectors)
+        self.gradients += len(t) * len(vectors)
+        after = seen.gradient.reshape(len(vectors), len(t), self.units)
+        return np.asarray((after - before).transpose(1, 0, 2) / step)
+
     def slopes_at(self, t: Array) -> Asks[Array]:
         """g at nodes t, (n, U), evaluated only where no earlier request has given it."""
         known_t, known = self._known()

@@ -1,13 +1,16 @@
 """The strongest pairs of a long text without all rows: probes and a few rows find them, and one matrix certifies them.
 
-**The search** takes a rule with few nodes, since it decides which units the matrix is computed for and no number of it
-is shown. For a random sign vector z, z_v (Γz)_u = Γ_uv + Σ_{w≠v} z_v z_w Γ_uw: its mean over P probes estimates Γ_uv
-with the variance Σ_w Γ_uw² / P, which the probes show too. As Γ is symmetric, each pair is estimated from both of its
-rows. Rows of the Hessian that are known exactly are subtracted from the probes, which leaves smaller rows, and thus
-smaller variances, to the others. So the rows with the largest norms are computed, a few at a time, until no pair of two
-unknown rows can be one of the K strongest: until |estimate| + c · standard error is below the K-th strongest known pair
-for all of them, with c the quantile of Student's distribution by which each of the K strongest pairs is missed with a
-probability of `CONFIDENCE` / K at most.
+**The search** decides which units the matrix is computed for, and no number of it is shown. So it takes a rule with few
+nodes, and for a product H z the difference (g(t·1 + hz) − g(t·1)) / h of two gradients, h the square root of the
+rounding unit: one gradient a product, where second derivatives take 1.2 to 2.
+
+For a random sign vector z, z_v (Γz)_u = Γ_uv + Σ_{w≠v} z_v z_w Γ_uw: its mean over P probes estimates Γ_uv with the
+variance Σ_w Γ_uw² / P, which the probes show too. As Γ is symmetric, each pair is estimated from both of its rows. Rows
+of the Hessian that are known are subtracted from the probes, which leaves smaller rows, and thus smaller variances, to
+the others. So the rows with the largest norms are computed, a few at a time, until no pair of two unknown rows can be
+one of the K strongest: until |estimate| + c · standard error is below the K-th strongest known pair for all of them,
+with c the quantile of Student's distribution by which each of the K strongest pairs is missed with a probability of
+`CONFIDENCE` / K at most.
 
 **The matrix** of the units of the pairs found, with all other units as one unit more, is then integrated and verified
 as any matrix is (`AdaptiveIntegration`). It is exact for these units. If it shows that the search was not accurate
@@ -25,11 +28,9 @@ from ihcli.attribution.first_order import FirstOrder
 from ihcli.attribution.time_limit import Stopped
 from ihcli.attribution.verification import FIRST_ORDER_SHARE
 
-LEAST_UNITS = 64
-"""Units up to which the whole matrix costs little more than the search."""
 PROBES = 10
 """Sign vectors that estimate pairs, for up to 512 units."""
-BATCH = 6
+BATCH = 2
 """Rows that are computed before pairs are estimated again."""
 CONFIDENCE = 0.01
 """Probability that one of the K strongest pairs is missed."""
@@ -125,6 +126,8 @@ class Screening(AdaptiveIntegration):
         super().__init__(units, settings, nested_units)
         self.units, self.top = units, top
         self.rng = np.random.default_rng(settings.seed)
+        self.step = float(np.sqrt(np.finfo(np.float64 if settings.double else np.float32).eps))
+        """The step of differences: rounding errors grow as ε over it, those of the difference as the step itself."""
         self._finished: Integral | None = None
 
     def steps(self) -> Asks[Integral]:
@@ -168,7 +171,7 @@ class Screening(AdaptiveIntegration):
         rule, intervals = self.choice.coarse(first, COARSE_SHARE)
         t, w = rule.nodes(intervals)
         signs = sign_vectors(self.units, self.rng)
-        probed = yield from self.log.product(t, signs)
+        probed = yield from self.log.difference(t, signs, self.step)
         return Search(t, w, signs, np.tensordot(w, probed, axes=1), known=np.empty((0, self.units)))
 
     def _rows(self, search: Search, first: FirstOrder, threshold: float | None) -> Asks[float]:
@@ -190,7 +193,7 @@ class Screening(AdaptiveIntegration):
                 open_units = rest
             norms = bounds.max(axis=1)[np.isin(rest, open_units)]
             ranked = open_units[np.argsort(-norms, kind="stable")][:BATCH]
-            part = yield from self.log.product(search.t, np.eye(self.units)[ranked])
+            part = yield from self.log.difference(search.t, np.eye(self.units)[ranked], self.step)
             search.rows += ranked.tolist()
             search.known = np.concatenate([search.known, np.tensordot(search.w, part, axes=1)])
 

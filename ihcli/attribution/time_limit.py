@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ihcli.attribution.cost import hessian_cost, product_cost
+from ihcli.attribution.cost import LEAST_UNITS, hessian_cost, product_cost
 from ihcli.attribution.evaluation import Request
 from ihcli.counting import counted
 from ihcli.errors import TimeLimitError
@@ -29,7 +29,7 @@ class TimeLimit:
         clock: Callable[[], float] = time.perf_counter,
         expect: Callable[[float], None] | None = None,
     ) -> None:
-        """Start the time. `expect` is called with the seconds that second derivatives will take, before they begin."""
+        """Start the time. `expect` is called with the seconds that each phase after the gradients will take."""
         self.expect = expect
         self.seconds = seconds
         self.clock = clock
@@ -101,11 +101,12 @@ class Pace:
         """
         if self.limit.interrupted:
             raise KeyboardInterrupt
+        pairs = ", the strongest pairs (--top 10)" if units > LEAST_UNITS else ""
         needed = self.limit.elapsed + self._refused + self.shares * self.seconds_of_hessians(nodes, units)
         return TimeLimitError(
             f"{self.limit.seconds:g} s are too short for a first matrix of {counted(units, 'unit')}: its {nodes} "
             f"Hessians would end about {needed:.3g} s after the start. Give --max-seconds {math.ceil(1.2 * needed)} or "
-            "more, or explain less: sentences (--units sentence), or one baseline."
+            f"more, or explain less: sentences (--units sentence){pairs}, or one baseline."
         )
 
     def too_short_for_rows(self, units: int) -> TimeLimitError:
@@ -121,8 +122,8 @@ class Pace:
         )
 
     def announce(self, request: Request, units: int, nodes: int) -> None:
-        """Call `expect` with the seconds that the second derivatives of a request will take."""
-        if self.limit.expect is not None and request.order > 1:
+        """Call `expect` with the seconds that second derivatives, or a search, will take."""
+        if self.limit.expect is not None and request.phase != "gradients":
             self.limit.expect(self.seconds(request, units, nodes))
 
     def _rate(self, phase: str) -> float:
@@ -130,7 +131,7 @@ class Pace:
         return self._rates.get(phase, max(self._rates.values(), default=0.0))
 
     def _work(self, phase: str, rows: int, units: int) -> float:
-        if phase == "gradients":
+        if phase in {"gradients", "search"}:
             return 1.0
         return hessian_cost(self.engine, units, self.positions) if phase == "hessians" else product_cost(rows)
 

@@ -47,7 +47,7 @@ def costs(
 ) -> module.Estimate:
     engine = Timed(f, 1 << 30)
     own = path(units, positions)
-    return estimate(own, tolerance, baselines, engine, engine, smooth=smooth, work=Work(**work))
+    return estimate(own, tolerance, baselines, engine, smooth=smooth, work=Work(**work))
 
 
 @pytest.mark.parametrize(
@@ -94,16 +94,21 @@ def test_preparation_removal_and_a_second_matrix_count() -> None:
 
 def test_the_strongest_pairs_alone_cost_probes_and_rows() -> None:
     found = costs(100, 0.01, smooth=True, top=10)
-    search = 3 * (1 + 1.6 * 10 + 22 / 6 * (1 + 1.6 * 6))  # ten probes, and 22 rows, six at a time, at three nodes
+    search = 3 * (1 + 10 + 22)  # a gradient, one more for each of ten probes and 22 rows, at three nodes
     gradients = 13 + search + 11 * (1 + 1.6 * 14)
     assert found.seconds == pytest.approx(2 * gradients + 18)
     assert costs(60, 0.01, smooth=True, top=10).seconds == costs(60, 0.01, smooth=True).seconds  # too few units
 
 
-def test_rows_of_the_search_cost_more_in_long_texts() -> None:
-    short, long = (costs(100, 0.01, smooth=True, top=10, positions=positions) for positions in (128, 328))
-    extra = 3 * (10 + 22) * 200 / 200  # one gradient more a row, of ten probes and 22 rows at three nodes
-    assert long.seconds - short.seconds == pytest.approx((GRADIENT + OVERHEAD) * extra)
+def test_memory_is_that_of_the_largest_request() -> None:
+    engine = Timed(f, 1 << 30)
+    saved = engine.footprint(path(5)).saved
+    rows = saved * 11 * (3.0 + 2.6 * 5)  # the graph of eleven nodes and five rows, which all fit together
+    assert costs(5, 0.01, smooth=True).bytes == pytest.approx(rows + 8 * 11 * 5**2, abs=2)
+    saved = engine.footprint(path(100)).saved
+    engine = Timed(f, 40 * saved)
+    assert estimate(path(100), 0.01, 1, engine, smooth=True).bytes <= 40 * saved + 8 * 11 * 100**2
+    assert costs(100, 0.01, smooth=True, top=10).bytes < costs(100, 0.01, smooth=True).bytes
 
 
 def test_what_is_cheaper_is_named_with_its_time() -> None:

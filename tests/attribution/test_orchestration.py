@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, fields, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,8 +13,10 @@ from ihcli.attribution import integrated_hessians
 from ihcli.attribution.footprint import Footprint
 from ihcli.attribution.forward import ForwardEngine
 from ihcli.attribution.integrated import Interactions, Options, integrate_paths
+from ihcli.attribution.orchestration import Integration, run
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine
+from ihcli.attribution.sampling import EvaluationLog
 from ihcli.curvature import trace
 from ihcli.errors import InputError, NonFiniteError, UsageError
 from ihcli.pipeline import Explainer
@@ -199,3 +202,37 @@ def test_texts_explained_together_are_explained_as_alone() -> None:
         assert (own.text, own.units, own.prediction.label) == (text, expected.units, expected.prediction.label)
         assert own.quadrature == expected.quadrature
         assert own.certificate.converged == expected.certificate.converged
+
+
+def test_differences_of_several_texts_are_the_products_of_each() -> None:
+    f, several = curved(), tasks()
+    engine, t = ReverseEngine(f), np.array([0.2, 0.7])
+    paths = [Path.between(task.x, task.baselines[0], task.groups) for task in several]
+    rng = np.random.default_rng(0)
+    vectors = [rng.choice([-1.0, 1.0], size=(2 + k, path.units)) for k, path in enumerate(paths)]
+
+    def asked(kind: str) -> list[Any]:
+        logs = [EvaluationLog(path.units) for path in paths]
+        steps = [
+            log.product(t, own) if kind == "product" else log.difference(t, own, 1e-7)
+            for log, own in zip(logs, vectors, strict=True)
+        ]
+        found = run([Integration(asks, path) for asks, path in zip(steps, paths, strict=True)], engine)
+        if kind == "difference":  # a gradient at each node, and one more for each vector
+            assert [log.gradients for log in logs] == [2 * (1 + len(own)) for own in vectors]
+            assert all(log.products == 0 for log in logs)
+        return found
+
+    for own, found, expected in zip(vectors, asked("difference"), asked("product"), strict=True):
+        assert found.shape == expected.shape == (2, len(own), own.shape[1])
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+
+
+def test_a_displaced_point_that_is_not_finite_ends_with_its_node() -> None:
+    x = torch.ones(2, dtype=torch.float64)
+    path = Path.between(x, torch.zeros_like(x))
+    log = EvaluationLog(2)
+    asks = log.difference(np.array([0.25, 0.5]), np.array([[0.1, 0.1], [1.0, 1.0]]), 1.0)
+    (found,) = run([Integration(asks, path)], ReverseEngine(lambda z: (1.45 - z.sum(1) / 2).sqrt()))
+    assert isinstance(found, NonFiniteError)
+    assert "t = 0.5" in str(found)

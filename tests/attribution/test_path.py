@@ -1,5 +1,6 @@
 """Paths: their points, sums over units, and nodes of several paths in one batch, against loops."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -120,3 +121,12 @@ def test_units_that_are_not_chosen_count_as_one_unit_the_last() -> None:
     assert merged.units == 3
     assert merged.groups.tolist() == [2, 1, -1, 2, 0, 0]
     assert merged.per_unit(delta[None]).tolist() == [[24.0, 2.0, 5.0]]
+
+
+def test_a_displaced_path_moves_the_switches_of_each_unit() -> None:
+    own = path()
+    t = torch.tensor([0.0, 0.25, 1.0], dtype=torch.float64)
+    moved = own.displaced(np.array([0.5, -2.0]))
+    by = torch.tensor([0.5, 0.0, -2.0, 0.5], dtype=torch.float64)  # of each position; the second is in no unit
+    torch.testing.assert_close(moved.points(t), own.points(t) + by[:, None] * own.delta)
+    assert torch.equal(moved.delta, own.delta)

@@ -341,6 +341,24 @@ def test_the_table_of_the_bench_shows_seconds_errors_and_what_was_scaled() -> No
     ]
 
 
+def test_the_table_of_long_texts_shows_what_was_expected_and_what_it_took() -> None:
+    pairs = [[i, i + 1] for i in range(10)]
+    rows = [
+        {"words": 60, "mode": "words", "units": 68, "expected_seconds": 11.26, "seconds": 10.04, "bytes": 7.2e8,
+         "strongest": pairs},
+        {"words": 60, "mode": "top 10", "units": 68, "expected_seconds": 6.0, "seconds": 5.02,
+         "strongest": [*pairs[1:], [7, 30]]},
+        {"words": 450, "mode": "words", "units": 505, "expected_seconds": 2345.6, "expected_bytes": 2.5e9},
+        {"words": 450, "mode": "sentences", "units": 24, "expected_seconds": 30.0, "seconds": 31.0},
+    ]  # fmt: skip
+    shown = site().long_texts({"bundled": rows})
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in shown.splitlines()[2:]]
+    assert cells == [
+        ["bundled", "60", "68", "10.0 (11.3)", "–", "–", "5.02 (6.00)", "0.50", "9 of 10", "720 MB"],
+        ["bundled", "450", "505", "– (2,350)", "31.0 (30.0)", "–", "–", "–", "–", "(2500 MB)"],
+    ]
+
+
 def test_the_site_shows_every_command_and_every_setting() -> None:
     made = site()
     shown = made.help_of_every_command()

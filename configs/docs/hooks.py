@@ -10,6 +10,10 @@ from typing import Any
 
 ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "outputs/benchmarks/bench.json"
+LONG_TEXTS = ROOT / "outputs/benchmarks/long_texts.json"
+ROBERTA = ROOT / "outputs/benchmarks/long_texts_roberta.json"
+MOST_WHOLE = 64
+"""Units up to which `--top` computes the whole matrix."""
 RECORDED = ROOT / "outputs/this-movie-was-not-bad/result.json"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 FETCHED = re.compile(r'<script src="https://[^"]*/iframe-worker/shim"></script>')
@@ -194,6 +198,36 @@ def times_beside_published(document: Mapping[str, Any] | None = None) -> str:
     return head + "".join(f"| {name} | {' | '.join(cells)} |\n" for name, cells in rows)
 
 
+def long_texts(document: Mapping[str, Any] | None = None) -> str:
+    """The recorded times of long texts: what was expected and what it took, for each way to explain them."""
+    found = document or json.loads(LONG_TEXTS.read_text(encoding="utf-8"))
+    head = (
+        "| model | words | units | whole matrix | `--units sentence` | `--units auto` | `--top 10` | of the whole | "
+        "of its ten strongest pairs found | memory, whole |\n" + "|---" * 10 + "|\n"
+    )
+    lines = []
+    for model, rows in found.items():
+        for words in dict.fromkeys(row["words"] for row in rows):
+            own = {row["mode"]: row for row in rows if row["words"] == words}
+            lines.append(f"| {model} | {words} | {own['words']['units']} | {' | '.join(_long_text(own))} |")
+    return head + "\n".join(lines) + "\n"
+
+
+def roberta(documents: tuple[Any, Any] | None = None) -> str:
+    """What a model of the size of RoBERTa-base takes, put together from timed parts, and what ten pairs take of it."""
+    parts, rows = documents or (json.loads(file.read_text(encoding="utf-8")) for file in (ROBERTA, LONG_TEXTS))
+    lines = ["| words | units | a gradient | whole matrix | `--top 10` | the article's procedure |", "|---" * 6 + "|"]
+    for part in parts:
+        own = {row["mode"]: row for row in rows["bundled"] if row["words"] == part["words"]}
+        whole, some, seconds = own["words"], own["top 10"], part["seconds"]
+        matrix = whole["gradients"] * seconds["gradient"] + whole["hessians"] * seconds["whole"]
+        pairs = some["gradients"] * seconds["gradient"] + some["hessians"] * seconds["chosen"]
+        article = 50 * part["units"] * seconds["article_row"]
+        cells = [seconds["gradient"], matrix, pairs if part["units"] > MOST_WHOLE else matrix, article]
+        lines.append(f"| {part['words']} | {part['units']} | " + " | ".join(map(_three_digits, cells)) + " |")
+    return "\n".join(lines) + "\n"
+
+
 MADE = {
     "<!-- made: help -->": help_of_every_command,
     "<!-- made: settings -->": settings,
@@ -201,6 +235,8 @@ MADE = {
     "<!-- made: rows -->": worked_rows,
     "<!-- made: removal -->": worked_removal,
     "<!-- made: bench -->": times_beside_published,
+    "<!-- made: long_texts -->": long_texts,
+    "<!-- made: roberta -->": roberta,
 }
 """Marks of pages, and what stands in their place on the site."""
 
@@ -225,6 +261,29 @@ def _commands(command: Any, words: tuple[str, ...] = ()) -> Iterator[tuple[str, 
     yield words
     for name, below in getattr(command, "commands", {}).items():
         yield from _commands(below, (*words, name))
+
+
+def _long_text(own: Mapping[str, Mapping[str, Any]]) -> Iterator[str]:
+    """The cells of one length: seconds taken (expected), and what the ten pairs are of the whole matrix."""
+    for mode in ("words", "sentences", "auto", "top 10"):
+        row = own.get(mode, {})
+        taken = _three_digits(row["seconds"]) if "seconds" in row else "–"
+        yield f"{taken} ({_three_digits(row['expected_seconds'])})" if row else "–"
+    whole, some = own["words"], own.get("top 10", {})
+    if "seconds" in whole and "seconds" in some:
+        yield f"{some['seconds'] / whole['seconds']:.2f}"
+        both = [{tuple(pair) for pair in one["strongest"]} for one in (whole, some)]
+        yield f"{len(both[0] & both[1])} of {len(both[0])}"
+    else:
+        yield "–"
+        yield "–"
+    yield _bytes(whole["bytes"] if "bytes" in whole else whole["expected_bytes"], expected="bytes" not in whole)
+
+
+def _bytes(count: float, *, expected: bool) -> str:
+    """Megabytes, in parentheses where they are an estimate."""
+    shown = f"{count / 1e6:.0f} MB"
+    return f"({shown})" if expected else shown
 
 
 def _measured(text: Mapping[str, Any], procedure: str, effort: str) -> Mapping[str, Any]:

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from ihcli.attribution.cost import LEAST_UNITS, hessian_cost
+from ihcli.attribution.cost import LEAST_UNITS, hessian_cost, search_rows
 from ihcli.attribution.evaluation import Engine
 from ihcli.attribution.path import Path
 from ihcli.attribution.screening import PROBES
@@ -20,9 +20,6 @@ TYPICAL_NODES = {False: {0.1: 15, 0.05: 19, 0.01: 27, 0.001: 47}, True: {0.1: 9,
 """Median full Hessians a text of the bundled model at a tolerance: for paths of embeddings by
 `outputs/benchmarks/study.jsonl`, for smooth paths (value zeroing) on texts of 1 to 72 words alike."""
 TYPICAL_GRADIENTS = {False: 73, True: 13}
-LEAST_ROWS, UNITS_OF_A_ROW = 12, 10
-"""Rows that a search for the ten strongest pairs computes: so many, and one more for so many units. On four texts of 77
-to 268 units they were 16, 16, 6 and 40."""
 SEARCH_NODES = {False: 9, True: 3}
 """Nodes of a search, for paths of embeddings and for smooth paths."""
 TYPICAL_CHOSEN = 13
@@ -30,7 +27,7 @@ TYPICAL_CHOSEN = 13
 REMOVED_TEXT = 0.45
 """Gradients that one text without some of its words costs in the check by removal."""
 FEW_POSITIONS = 128
-"""Positions from which a single gradient is timed, because the overhead of a call is then negligible."""
+"""Positions from which single gradients are timed, because the overhead of a call is then negligible."""
 TIMED = 4
 """Gradients in the batch that is timed on shorter texts."""
 CALLS = 6
@@ -111,7 +108,7 @@ def estimate(
 ) -> Estimate:
     """Time a few gradients on the path, and scale them up to the expected work of an explanation.
 
-    With `FEW_POSITIONS` or more positions one gradient is timed, with fewer three calls with six gradients.
+    With `FEW_POSITIONS` or more positions two gradients are timed, with fewer three calls with six gradients.
     """
     overhead, gradient = _timed(path, engine)
     positions = path.groups.numel()
@@ -120,7 +117,7 @@ def estimate(
     def seconds(units: int, allowed: float, *, top: bool) -> float:
         nodes = _nodes(allowed, smooth=smooth)
         one = nodes * hessian_cost(engine.name, TYPICAL_CHOSEN + 1 if top else units, positions)
-        one += SEARCH_NODES[smooth] * (1 + PROBES + _rows(units)) if top else 0.0
+        one += SEARCH_NODES[smooth] * (1 + PROBES + search_rows(units)) if top else 0.0
         gradients = baselines * (TYPICAL_GRADIENTS[smooth] + one) + REMOVED_TEXT * work.removed_texts
         return work.preparation + gradients * gradient + CALLS * overhead
 
@@ -160,11 +157,6 @@ def _nodes(tolerance: float, *, smooth: bool) -> int:
     return typical[min(typical, key=lambda known: abs(known / tolerance - 1))]
 
 
-def _rows(units: int) -> int:
-    """Rows that a search for the strongest pairs computes."""
-    return LEAST_ROWS + units // UNITS_OF_A_ROW
-
-
 def _peak(path: Path, engine: Engine, nodes: int, gradients: int, units: int) -> int:
     """The estimated peak of memory in bytes: that of the larger request, with the Hessians that are kept."""
     requests = engine.peak_bytes(path, gradients, units, 0), engine.peak_bytes(path, nodes, units)
@@ -181,7 +173,7 @@ def _timed(path: Path, engine: Engine) -> tuple[float, float]:
         return time.perf_counter() - started
 
     if path.groups.numel() >= FEW_POSITIONS:
-        return 0.0, call(1)
+        return 0.0, min(call(1), call(1))
     call(1)
     single, several = call(1), call(TIMED)
     gradient = max((several - single) / (TIMED - 1), several / TIMED / 2)  # a call is not all overhead

@@ -35,6 +35,10 @@ class Request:
     displacements: Array | None = None
     """With order 1: (K, U) displacements of the switches from t·1. The evaluations are then (K·B), those of the first
     displacement first."""
+    before: int = 0
+    """Evaluations of the same phase that went before."""
+    expected: int = 0
+    """Evaluations that are expected in the whole phase, where it has more requests than this one."""
 
     @property
     def phase(self) -> str:

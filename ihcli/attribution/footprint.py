@@ -10,6 +10,8 @@ from ihcli.attribution.path import Path
 from ihcli.errors import DeviceError, UsageError
 from ihcli.runtime.memory import memory_limit
 
+GRADIENT = 3.5
+"""Bytes of a gradient at one node, as a multiple of what one forward pass keeps: a traced program holds all values."""
 GRAPH = 3.0
 """Bytes of the twice differentiable graph of one node, as a multiple of what one forward pass keeps."""
 ROW = 2.6
@@ -76,12 +78,12 @@ class Footprint:
         return found
 
     def bytes(self, nodes: int, rows: int) -> int:
-        """Estimated peak of second derivatives of that many nodes and rows at once."""
-        return int(self.saved * nodes * (GRAPH + ROW * rows))
+        """Estimated peak of second derivatives of that many nodes and rows at once; of gradients, for no rows."""
+        return int(self.saved * nodes * (GRAPH + ROW * rows if rows else GRADIENT))
 
     def nodes_first_order(self) -> int:
         """Nodes of one batch of gradients."""
-        return max(1, min(self.limit, CACHE_BYTES) // (2 * self.saved))
+        return max(1, int(min(self.limit, CACHE_BYTES) / (GRADIENT * self.saved)))
 
     def nodes_second_order(self, rows: int) -> int:
         """Nodes whose graphs and `rows` rows fit together; one if the rows themselves must be computed in parts."""

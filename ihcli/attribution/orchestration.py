@@ -98,7 +98,13 @@ def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Pr
     batch, first = NodeBatch.of(paths, counts), requests[0]
     whole = evaluate(
         batch,
-        replace(first, t=np.concatenate(nodes), vectors=_padded(requests, batch.units)),
+        replace(
+            first,
+            t=np.concatenate(nodes),
+            vectors=_padded(requests, batch.units),
+            before=sum(request.before for request in requests),
+            expected=sum(request.expected for request in requests),
+        ),
         engine,
         progress,
         pace,
@@ -124,7 +130,9 @@ def evaluate(
     size = engine.nodes_at_once(path, request.order, None if vectors is None else len(vectors))
     if size == 1:  # one node needs all of the memory, so what the last phase left (1 GB at 508 tokens) is released
         release_free_memory()
-    pace.announce(request, path.units, len(t))
+    whole = max(request.expected, request.before + len(t))
+    if request.before == 0:
+        pace.announce(request, path.units, whole)
     parts: list[Evaluations] = []
     for start in range(0, len(t), size):
         nodes = slice(start, start + size)
@@ -134,7 +142,7 @@ def evaluate(
         parts.append(engine.evaluate(path.chosen(nodes), t[nodes], request.order, some))
         pace.note(request, path.units, len(t[nodes]), pace.limit.clock() - begun)
         if progress is not None:
-            progress(request.phase, min(start + size, len(t)), len(t))
+            progress(request.phase, request.before + min(start + size, len(t)), whole)
     return joined(parts)
 
 

@@ -58,7 +58,7 @@ class ReverseEngine:
         """The estimated peak of memory of Hessians, of products with `rows` vectors, or of gradients (0), in bytes."""
         footprint = self.footprint(path)
         if rows == 0:
-            return 2 * footprint.saved * min(nodes, footprint.nodes_first_order())
+            return footprint.bytes(min(nodes, footprint.nodes_first_order()), 0)
         rows = rows or units
         together = min(nodes, footprint.nodes_second_order(rows))
         return min(footprint.bytes(together, footprint.rows_second_order(rows)), footprint.limit)

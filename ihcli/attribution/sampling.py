@@ -68,6 +68,8 @@ class EvaluationLog:
     gradients: int = 0
     nodes: int = 0
     products: int = 0
+    differences: int = 0
+    """Those of the gradients that were displaced."""
     profile: list[tuple[Array, Array, Array]] = field(default_factory=list)
     """Nodes, F there, and max |H| there (NaN where H was not evaluated)."""
     _slopes: list[tuple[Array, Array]] = field(default_factory=list)
@@ -100,14 +102,15 @@ class EvaluationLog:
         self.products += len(t) * len(vectors)
         return seen.hessian
 
-    def difference(self, t: Array, vectors: Array, step: float) -> Asks[Array]:
+    def difference(self, t: Array, vectors: Array, step: float, expected: int = 0) -> Asks[Array]:
         """V·H(t), (n, K, U), nearly: what `step` times each vector of V (K, U) changes of the gradient, per step.
 
-        A gradient each, where the product itself costs more.
+        A gradient each, where the product itself costs more. `expected` counts those of the whole search.
         """
         before = yield from self.slopes_at(t)
-        seen = yield Request(t, order=1, displacements=step * vectors)
+        seen = yield Request(t, order=1, displacements=step * vectors, before=self.differences, expected=expected)
         self.gradients += len(t) * len(vectors)
+        self.differences += len(t) * len(vectors)
         after = seen.gradient.reshape(len(vectors), len(t), self.units)
         return np.asarray((after - before).transpose(1, 0, 2) / step)
 

@@ -23,6 +23,7 @@ from statistics import NormalDist
 import numpy as np
 
 from ihcli.attribution.adaptive import AdaptiveIntegration, Integral, IntegrationSettings
+from ihcli.attribution.cost import search_rows
 from ihcli.attribution.evaluation import Array, Asks, Indices
 from ihcli.attribution.first_order import FirstOrder
 from ihcli.attribution.time_limit import Stopped
@@ -171,7 +172,8 @@ class Screening(AdaptiveIntegration):
         rule, intervals = self.choice.coarse(first, COARSE_SHARE)
         t, w = rule.nodes(intervals)
         signs = sign_vectors(self.units, self.rng)
-        probed = yield from self.log.difference(t, signs, self.step)
+        expected = len(t) * (len(signs) + search_rows(self.units))
+        probed = yield from self.log.difference(t, signs, self.step, expected)
         return Search(t, w, signs, np.tensordot(w, probed, axes=1), known=np.empty((0, self.units)))
 
     def _rows(self, search: Search, first: FirstOrder, threshold: float | None) -> Asks[float]:
@@ -193,7 +195,8 @@ class Screening(AdaptiveIntegration):
                 open_units = rest
             norms = bounds.max(axis=1)[np.isin(rest, open_units)]
             ranked = open_units[np.argsort(-norms, kind="stable")][:BATCH]
-            part = yield from self.log.difference(search.t, np.eye(self.units)[ranked], self.step)
+            expected = len(search.t) * (len(search.signs) + search_rows(self.units))
+            part = yield from self.log.difference(search.t, np.eye(self.units)[ranked], self.step, expected)
             search.rows += ranked.tolist()
             search.known = np.concatenate([search.known, np.tensordot(search.w, part, axes=1)])
 

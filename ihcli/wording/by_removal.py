@@ -112,7 +112,7 @@ def _pair(explanation: Explanation, pair: RemovedPair) -> str:
     own = _predicted(explanation, pair)
     if abs(pair.effect) < NOTABLE * max(map(abs, (*first[2:], *second[2:]))):
         return f"{found}, so by removal the two hardly act together ({texts[2]}); the matrix predicts {own}."
-    own += " (twice the 2Γ above: the diagonal holds as much)" if explanation.method == "ih" else ""
+    own += " (2Γ from the pair's entries, as much from the diagonal)" if explanation.method == "ih" else ""
     own += _ratio(explanation, pair)
     return f"{found}, so removal shows the pair adding {texts[2]}; the matrix predicts {own}."
 

@@ -97,6 +97,21 @@ def test_a_search_that_was_too_coarse_goes_on(monkeypatch):
     assert not np.isnan(some.ih[np.triu_indices(UNITS, 1)][pairs]).any()
 
 
+def test_the_search_is_one_phase_whose_progress_never_goes_back():
+    x, b = torch.ones(UNITS, dtype=torch.float64), torch.zeros(UNITS, dtype=torch.float64)
+    calls = []
+    integrated_hessians(field(0), x, b, top=TOP, progress=lambda *call: calls.append(call))
+    phases = [phase for phase, *_ in calls]
+    assert list(dict.fromkeys(phases))[:3] == ["gradients", "search", "hessians"]
+    done = [step for phase, step, _ in calls if phase == "search"]
+    totals = [total for phase, _, total in calls if phase == "search"]
+    assert len(done) > 2
+    assert done == sorted(done)
+    assert totals == sorted(totals)
+    assert all(step <= total for step, total in zip(done, totals, strict=True))
+    assert totals[0] >= 3 * (10 + 19)  # ten probes and 19 rows as a rule, at three nodes or more
+
+
 @pytest.mark.parametrize("kind", ["linear", "same", "additive"])
 def test_what_holds_no_pair_is_answered(kind):
     weights = torch.arange(1, 73).double()

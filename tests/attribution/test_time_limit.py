@@ -12,7 +12,7 @@ from ihcli.attribution.integrated import Interactions, Options, integrate_paths,
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine
 from ihcli.attribution.sampling import ANY_FUNCTION, VALUE_ZEROING
-from ihcli.attribution.time_limit import TimeLimit
+from ihcli.attribution.time_limit import Pace, TimeLimit
 from ihcli.errors import ExitCode, TimeLimitError
 
 UNITS = 7
@@ -108,6 +108,7 @@ def test_a_time_without_a_matrix_is_an_error_that_says_what_it_takes() -> None:
     assert spent <= 0.5
     for part in ("0.5 s are too short", "7 units", "--max-seconds", "--units sentence"):
         assert part in str(error)
+    assert "--top" not in str(error)
     needed = float(str(error).split("end about ")[1].split()[0])
     ((found,), _) = integrated(1.3 * needed, tolerance=1e-2)
     assert isinstance(found, Interactions)
@@ -176,3 +177,9 @@ def test_what_second_derivatives_will_take_is_told_before_they_begin() -> None:
     (first, expected), *_ = told
     assert first == pytest.approx(GRADIENT * found.quadrature.gradients, rel=0.7)  # nothing but gradients before
     assert 0 < expected < clock.now - first + 1
+
+
+def test_a_time_too_short_for_many_units_names_the_strongest_pairs() -> None:
+    pace = Pace(TimeLimit(0.5, Clock()), "forward")
+    assert "the strongest pairs (--top 10)" in str(pace.too_short(5, 65))
+    assert "--top" not in str(pace.too_short(5, 64))

@@ -1,7 +1,7 @@
 """Where the time of one Hessian goes: by operation, its tangents and its sums over pairs of units apart.
 
 ``python -m tests.studies.hessian_profile WORDS… --out FILE`` computes one Hessian of a review, cut to each length, by
-the forward engine of the bundled model with value zeroing, and prints the seconds of each part.
+the forward engine of the bundled model with value zeroing, and prints the share of each part.
 """
 
 import argparse
@@ -9,7 +9,7 @@ import dataclasses
 import json
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,12 @@ from ihcli.curvature.forward_sweep import ForwardSweep
 from ihcli.curvature.operation_rules import RULES
 from ihcli.pipeline import Explainer
 from tests.studies.long_texts import review
+
+GROUPS = {
+    "linear layers": "linear", "products of attention": "matmul", "softmax": "softmax", "GELU": "gelu",
+    "layer norm": "layer_norm", "values and adjoints": "values and adjoints", "moving blocks": "blocks",
+}  # fmt: skip
+"""What the parts of the table consist of: operations by the beginning of their name; all others are one row more."""
 
 
 class Stopwatch:
@@ -78,19 +84,31 @@ def profile(words: int) -> dict[str, Any]:
     return {"words": words, "units": path.units, "seconds": whole, "gradient": gradient, "parts": parts}
 
 
+def table(found: Sequence[Mapping[str, Any]]) -> str:
+    """The share of each group in the time of a Hessian, as a table with a column for each length."""
+
+    def share(one: Mapping[str, Any], start: str) -> float:
+        return sum(seconds for name, seconds in one["parts"].items() if name.startswith(start)) / one["seconds"]
+
+    rows = {name: [share(one, start) for one in found] for name, start in GROUPS.items()}
+    rows["other operations"] = [1 - sum(row[k] for row in rows.values()) for k in range(len(found))]
+    seconds = " | ".join(f"{one['seconds']:.2g} s" for one in found)
+    lines = [f"| | {' | '.join(str(one['units']) for one in found)} units |", "|---" * (len(found) + 1) + "|"]
+    lines += [f"| one Hessian | {seconds} |"]
+    lines += [
+        f"| {name} | {' | '.join(f'{value:.0%}'.replace('%', ' %') for value in row)} |" for name, row in rows.items()
+    ]
+    return "\n".join(lines)
+
+
 def main() -> None:
-    """Print a table for each length, and keep all."""
+    """Print the table, and keep all parts."""
     parser = argparse.ArgumentParser(prog="python -m tests.studies.hessian_profile", description=__doc__)
     parser.add_argument("words", type=int, nargs="+")
     parser.add_argument("--out", type=Path)
     asked = parser.parse_args()
     found = [profile(words) for words in asked.words]
-    for one in found:
-        row = one["seconds"] / one["gradient"] / one["units"]
-        print(f"{one['units']} units: {one['seconds']:.2f} s, {row:.2f} gradients a row")  # noqa: T201
-        for name, seconds in one["parts"].items():
-            if seconds > one["seconds"] / 100:
-                print(f"  {seconds / one['seconds']:6.1%}  {name}")  # noqa: T201
+    print(table(found))  # noqa: T201
     if asked.out is not None:
         asked.out.write_text(json.dumps(found, indent=1) + "\n", encoding="utf-8")
 

@@ -1,4 +1,4 @@
-"""Seconds, memory and estimate of explanations of 5 to 450 words, by words, by sentences, mixed, and of ten pairs.
+"""Seconds, memory and estimate of explanations of 5 to 440 words, by words, by sentences, mixed, and of ten pairs.
 
 ``python -m tests.studies.long_texts --out FILE`` explains a review (``long_review.txt``) cut to several lengths with
 the bundled model, each case in a process of its own and with the defaults but for the check by removal, which is left
@@ -17,13 +17,19 @@ import time
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 
+from ihcli.attribution.evaluation import Request
+from ihcli.attribution.orchestration import evaluate
+from ihcli.attribution.path import Path as TextPath
+from ihcli.benchmarks.published import article
 from ihcli.pipeline import Explainer
 from ihcli.results import Explanation
+from ihcli.runtime.onednn import fast_products
 
 REVIEW = (Path(__file__).parent / "long_review.txt").read_text(encoding="utf-8")
-WORDS = (5, 23, 60, 120, 230, 450)
+WORDS = (5, 23, 60, 120, 230, 440)
 ROBERTA_WORDS = (23, 230)
 MODES: dict[str, dict[str, Any]] = {
     "words": {},
@@ -31,6 +37,10 @@ MODES: dict[str, dict[str, Any]] = {
     "auto": {"units": {"kind": "auto"}},
     "top 10": {"attribution": {"top": 10}},
 }
+CHOSEN = 19
+"""Units of the ten strongest pairs of 230 words of the review, by the bundled model."""
+ARTICLE_ROWS = 3
+"""Rows of the article's procedure that are timed; it computes one for each token at each of 50 steps."""
 SHORTEST_AUTO = 64
 """Shorter texts are explained by words by `--units auto` too."""
 
@@ -84,6 +94,33 @@ def measured(mode: str, words: int, longest: float, *, roberta: bool) -> dict[st
     }  # fmt: skip
 
 
+def parts(words: int, *, roberta: bool) -> dict[str, Any]:
+    """Seconds of a gradient, of one Hessian of all units and of `CHOSEN` with all others as one, of an article's row.
+
+    Random weights have no strongest pairs, so that `--top` would compute most rows: its cost is put together from
+    these and from what it takes of a trained model.
+    """
+    explainer = Explainer.from_model(*roberta_base()) if roberta else Explainer()
+    text = review(words)
+    prepared = explainer.prepare(text)
+    engine, path = explainer.engine(prepared), prepared.switched.paths[0]
+    some = path.merged(np.linspace(0, path.units - 1, CHOSEN).astype(int))
+
+    def seconds(own: TextPath, nodes: int, order: int) -> float:
+        started = time.perf_counter()
+        evaluate(own, Request(np.linspace(0.2, 0.8, nodes), order), engine)
+        return (time.perf_counter() - started) / nodes
+
+    with fast_products():
+        seconds(path, 1, 1)
+        found = {"gradient": seconds(path, 4, 1), "chosen": seconds(some, 2, 2), "whole": seconds(path, 1, 2)}
+    embedded = explainer.variant(baseline=explainer.config.baseline.model_copy(update={"kind": "pad"})).prepare(text)
+    started = time.perf_counter()
+    article(embedded.switched.score, embedded.switched.paths[0], steps=1, tokens=ARTICLE_ROWS)
+    found["article_row"] = (time.perf_counter() - started) / ARTICLE_ROWS
+    return {"words": words, "units": path.units, "chosen_units": CHOSEN + 1, "seconds": found}
+
+
 def main() -> None:
     """Run every case in a process of its own, print it, and keep all."""
     parser = argparse.ArgumentParser(prog="python -m tests.studies.long_texts", description=__doc__)
@@ -92,12 +129,19 @@ def main() -> None:
     parser.add_argument("--longest", type=float, default=600.0, help="seconds that one case may be expected to take")
     parser.add_argument("--words", type=int, nargs="*")
     parser.add_argument("--modes", nargs="*", choices=MODES, default=list(MODES))
+    parser.add_argument("--parts", action="store_true", help="time a gradient and single Hessians only")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
     parser.add_argument("--case", nargs=2, metavar=("MODE", "WORDS"), help=argparse.SUPPRESS)
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     if asked.case:
         print(json.dumps(measured(asked.case[0], int(asked.case[1]), asked.longest, roberta=asked.roberta)))  # noqa: T201
+        return
+    if asked.parts:
+        measured_parts = [parts(words, roberta=asked.roberta) for words in asked.words or ROBERTA_WORDS]
+        print(json.dumps(measured_parts, indent=1))  # noqa: T201
+        if asked.out is not None:
+            asked.out.write_text(json.dumps(measured_parts, indent=1) + "\n", encoding="utf-8")
         return
     lengths = asked.words or (ROBERTA_WORDS if asked.roberta else WORDS)
     rows = []

@@ -79,7 +79,7 @@ def test_a_regressor_has_values(explanation: Explanation) -> None:
     assert wording.by_removal(rated, found) == f"{HEAD}stars 4.20 for the text, 2.50 for an empty text."
 
 
-DIAGONAL = "(twice the 2Γ above: the diagonal holds as much)"
+DIAGONAL = "(2Γ from the pair's entries, as much from the diagonal)"
 
 
 @pytest.mark.parametrize(

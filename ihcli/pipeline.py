@@ -699,7 +699,8 @@ class Explainer:
             'forward'
         """
         presence, wanted = prepared.switched, self.config.attribution.engine
-        return fastest(presence.score, presence.paths[0], self._choice(prepared), wanted, self.memory)
+        some = self.config.attribution.top is not None
+        return fastest(presence.score, presence.paths[0], self._choice(prepared), wanted, self.memory, some_units=some)
 
     def _choice(self, prepared: PreparedText) -> EngineChoice:
         """The engine for texts of this key, traced once."""

@@ -359,6 +359,50 @@ def test_the_table_of_long_texts_shows_what_was_expected_and_what_it_took() -> N
     ]
 
 
+def test_the_table_of_roberta_is_put_together_from_its_parts() -> None:
+    seconds = {"gradient": 0.5, "chosen": 8.0, "whole": 200.0, "article_row": 2.0}
+    parts = [{"words": 230, "units": 259, "seconds": seconds}, {"words": 23, "units": 26, "seconds": seconds}]
+    ran = {"hessians": 11, "gradients": 13}
+    rows = [
+        {"words": words, "mode": mode, **ran, **more}
+        for words in (230, 23)
+        for mode, more in (("words", {}), ("top 10", {"gradients": 138}))
+    ]
+    shown = site().roberta((parts, {"bundled": rows}))
+    cells = [[cell.strip() for cell in line.split("|")[1:-1]] for line in shown.splitlines()[2:]]
+    assert cells[0] == ["230", "259", "0.500", "2,210", "157", "25,900"]  # 69 + 88 s for ten pairs
+    assert cells[1] == ["23", "26", "0.500", "2,210", "2,210", "2,600"]
+
+
+def test_the_times_of_long_texts_are_those_of_their_data() -> None:
+    rows = json.loads((ROOT / "outputs/benchmarks/long_texts.json").read_text(encoding="utf-8"))["bundled"]
+    seconds = {row["mode"]: row.get("seconds") for row in rows if row["words"] == 230}
+    said = " ".join(section(README, "times").split())
+    assert f"A review of 230 words takes {seconds['words']:.0f} s on two cores" in said
+    assert f"{seconds['sentences']:.0f} s by sentences" in said
+    assert f"{seconds['auto']:.0f} s with `--units auto`" in said
+    assert f"its ten strongest pairs {seconds['top 10']:.0f} s" in said
+
+
+def test_estimates_of_long_texts_are_as_near_as_the_page_says() -> None:
+    rows = json.loads((ROOT / "outputs/benchmarks/long_texts.json").read_text(encoding="utf-8"))["bundled"]
+    ratios = {
+        (row["words"], row["mode"]): row["expected_seconds"] / row["seconds"] for row in rows if row["words"] <= 230
+    }
+    assert len(ratios) == 17
+    beyond = {case: ratio for case, ratio in ratios.items() if not 1 / 1.5 <= ratio <= 1.5}
+    assert beyond == {(23, "sentences"): pytest.approx(0.65, abs=0.005)}
+    said = (DOCS / "how-to/long-texts.md").read_text(encoding="utf-8")
+    assert "within a factor of 1.5, but for two sentences of 23 words (0.65)" in " ".join(said.split())
+
+
+def test_the_profile_of_a_hessian_is_that_of_its_data() -> None:
+    from tests.studies.hessian_profile import table
+
+    data = json.loads((ROOT / "outputs/benchmarks/hessian_profile.json").read_text(encoding="utf-8"))
+    assert table(data) in (ROOT / "ihcli/curvature/README.md").read_text(encoding="utf-8")
+
+
 def test_the_site_shows_every_command_and_every_setting() -> None:
     made = site()
     shown = made.help_of_every_command()

@@ -3,8 +3,8 @@
 LEAST_UNITS = 64
 """Units up to which the whole matrix costs little more than a search for its strongest pairs."""
 LEAST_ROWS, UNITS_OF_A_ROW = 12, 10
-"""Rows of such a search, as a rule: so many, and one more for so many units. On seven texts of 95 to 259 units they were
-8 to 42."""
+"""Rows of such a search, as a rule: so many, and one more for so many units. On seven texts of 95 to 259 units there
+were 8 to 42."""
 ROW_COST = {"reverse": 1.6, "forward": 0.62}
 """Gradients that one row of a Hessian costs."""
 PAIRS = {"reverse": 0.0, "forward": 1 / 160_000}

@@ -27,12 +27,17 @@ class ForwardEngine:
     limit: int
     reverse: ReverseEngine
     """Takes products with vectors, and paths whose left vector is not δ, over the same program."""
+    always: bool = False
+    """Take it for Hessians of which reverse over reverse would be faster too."""
     name: str = "forward"
     nested_units: int = 6
 
     def pays(self, path: Path) -> bool:
         """Whether it is the faster engine within the limit: tangents that do not fit together are carried again."""
-        return self.program.sweeps(path.units, self.limit) <= MOST_SWEEPS
+        return self._pays(path.units)
+
+    def _pays(self, units: int) -> bool:
+        return self.program.sweeps(units, self.limit) <= MOST_SWEEPS
 
     def nodes_at_once(self, path: Path, order: int, rows: int | None = None) -> int:
         """The number of nodes that fit the memory together."""
@@ -42,7 +47,7 @@ class ForwardEngine:
 
     def peak_bytes(self, path: Path, nodes: int, units: int, rows: int | None = None) -> int:
         """The estimated peak of memory of Hessians, of products with `rows` vectors, or of gradients (0), in bytes."""
-        if rows is not None or path.left is not None:
+        if rows is not None or path.left is not None or not (self.always or self._pays(units)):
             return self.reverse.peak_bytes(path, nodes, units, rows)
         together = min(nodes, self.program.nodes_within(min(self.limit, CACHE_BYTES), units))
         return min(self.program.bytes_per_node(units, together), self.limit)
@@ -62,9 +67,8 @@ class ForwardEngine:
         gradient = to_array(second.gradient)
         return Evaluations(to_array(second.value), gradient, gradient, to_array(second.hessian))
 
-    @staticmethod
-    def _delegates(path: Path, rows: int | None) -> bool:
-        return path.left is not None or rows is not None
+    def _delegates(self, path: Path, rows: int | None) -> bool:
+        return path.left is not None or rows is not None or not (self.always or self.pays(path))
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,14 +107,22 @@ def choose_engine(f: ScalarField, path: Path, wanted: Literal["auto", "forward",
 
 
 def fastest(
-    f: ScalarField, path: Path, choice: EngineChoice, wanted: Literal["auto", "forward", "reverse"], memory: int | None
+    f: ScalarField,
+    path: Path,
+    choice: EngineChoice,
+    wanted: Literal["auto", "forward", "reverse"],
+    memory: int | None,
+    *,
+    some_units: bool = False,
 ) -> ForwardEngine | ReverseEngine:
     """The engine of a choice that is faster on paths like this one within `memory` bytes; `forward` is kept if wanted.
 
-    Without a limit (None) the engine chooses its own.
+    Without a limit (None) the engine chooses its own. `some_units` says that Hessians of a few of the units will be
+    requested, for which `forward` is faster where it is not for all of them.
     """
     if choice.program is None:
         return ReverseEngine(f, memory)
     products = ReverseEngine(choice.program.value, memory)  # computes only what f reads: 0.8 of the time of f
-    forward = ForwardEngine(choice.program, memory_limit(path.delta.device, memory), products)
-    return forward if wanted == "forward" or forward.pays(path) else products
+    limit = memory_limit(path.delta.device, memory)
+    forward = ForwardEngine(choice.program, limit, products, always=wanted == "forward")
+    return forward if forward.always or some_units or forward.pays(path) else products

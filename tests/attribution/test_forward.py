@@ -2,11 +2,13 @@
 
 import logging
 
+import numpy as np
 import pytest
 import torch
 
-from ihcli.attribution.forward import choose_engine
+from ihcli.attribution.forward import ForwardEngine, choose_engine, fastest
 from ihcli.attribution.path import Path
+from ihcli.attribution.reverse import ReverseEngine
 from ihcli.curvature.tracer import Untraceable
 
 
@@ -55,3 +57,36 @@ def test_an_operation_without_a_rule_is_named() -> None:
     choice = choose_engine(lambda x: torch.special.i0(x).sum((-1, -2)), path())
     assert choice.name == "reverse"
     assert "i0" in choice.reason
+
+
+def test_few_units_of_a_path_that_is_too_large_as_a_whole_are_carried_forward(monkeypatch) -> None:
+    def mixed(x: torch.Tensor) -> torch.Tensor:
+        hidden = torch.tanh(x @ torch.eye(2))
+        return torch.softmax(hidden @ hidden.mT, -1).square().sum((-1, -2))
+
+    own = path(tokens=24)
+    choice = choose_engine(mixed, own)
+    assert choice.program is not None
+    limit = choice.program.bytes_per_node(4)
+    assert fastest(mixed, own, choice, "auto", limit).name == "reverse"
+    engine = fastest(mixed, own, choice, "auto", limit, some_units=True)
+    assert isinstance(engine, ForwardEngine)
+    reverse = ReverseEngine(mixed, 1 << 30)
+    seen: list[int] = []
+    asked = engine.reverse.evaluate
+    monkeypatch.setattr(engine.reverse, "evaluate", lambda path, *rest: seen.append(path.units) or asked(path, *rest))
+    t = torch.tensor([0.3, 0.8])
+    for some in (own, own.merged([3, 7, 20])):
+        found, expected = engine.evaluate(some, t, 2).hessian, reverse.evaluate(some, t, 2).hessian
+        np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
+    assert seen == [24]  # the whole by reverse over reverse, four units by the forward engine
+    assert engine.peak_bytes(own, 2, 4) <= limit
+
+
+def test_an_engine_that_is_asked_for_is_kept() -> None:
+    own = path(tokens=24)
+    choice = choose_engine(smooth, own, "forward")
+    assert choice.program is not None
+    engine = fastest(smooth, own, choice, "forward", choice.program.bytes_per_node(3))
+    assert isinstance(engine, ForwardEngine)
+    assert engine.always

@@ -156,7 +156,9 @@ def main() -> None:
             rows.append(json.loads(done.stdout.splitlines()[-1]))
             print(json.dumps(rows[-1]), flush=True)  # noqa: T201
             if asked.out is not None:
-                asked.out.write_text(json.dumps(rows, indent=1) + "\n", encoding="utf-8")
+                asked.out.write_text(
+                    json.dumps({"roberta" if asked.roberta else "bundled": rows}, indent=1) + "\n", encoding="utf-8"
+                )
 
 
 if __name__ == "__main__":

@@ -12,8 +12,6 @@ ROOT = Path(__file__).parents[2]
 BENCH = ROOT / "outputs/benchmarks/bench.json"
 LONG_TEXTS = ROOT / "outputs/benchmarks/long_texts.json"
 ROBERTA = ROOT / "outputs/benchmarks/long_texts_roberta.json"
-MOST_WHOLE = 64
-"""Units up to which `--top` computes the whole matrix."""
 RECORDED = ROOT / "outputs/this-movie-was-not-bad/result.json"
 FORMULA = re.compile(r'<(span|div) class="arithmatex">\\([(\[])(.*?)\\[)\]]</\1>', re.DOTALL)
 FETCHED = re.compile(r'<script src="https://[^"]*/iframe-worker/shim"></script>')
@@ -202,8 +200,8 @@ def long_texts(document: Mapping[str, Any] | None = None) -> str:
     """The recorded times of long texts: what was expected and what it took, for each way to explain them."""
     found = document or json.loads(LONG_TEXTS.read_text(encoding="utf-8"))
     head = (
-        "| model | words | units | whole matrix | `--units sentence` | `--units auto` | `--top 10` | of the whole | "
-        "of its ten strongest pairs found | memory, whole |\n" + "|---" * 10 + "|\n"
+        "| model | words | units | whole matrix | `--units sentence` | `--units auto` | `--top 10` | "
+        "its share of the whole matrix | strongest pairs found | memory, whole matrix |\n" + "|---" * 10 + "|\n"
     )
     lines = []
     for model, rows in found.items():
@@ -215,6 +213,8 @@ def long_texts(document: Mapping[str, Any] | None = None) -> str:
 
 def roberta(documents: tuple[Any, Any] | None = None) -> str:
     """What a model of the size of RoBERTa-base takes, put together from timed parts, and what ten pairs take of it."""
+    from ihcli.attribution.cost import LEAST_UNITS
+
     parts, rows = documents or (json.loads(file.read_text(encoding="utf-8")) for file in (ROBERTA, LONG_TEXTS))
     lines = ["| words | units | a gradient | whole matrix | `--top 10` | the article's procedure |", "|---" * 6 + "|"]
     for part in parts:
@@ -223,7 +223,7 @@ def roberta(documents: tuple[Any, Any] | None = None) -> str:
         matrix = whole["gradients"] * seconds["gradient"] + whole["hessians"] * seconds["whole"]
         pairs = some["gradients"] * seconds["gradient"] + some["hessians"] * seconds["chosen"]
         article = 50 * part["units"] * seconds["article_row"]
-        cells = [seconds["gradient"], matrix, pairs if part["units"] > MOST_WHOLE else matrix, article]
+        cells = [seconds["gradient"], matrix, pairs if part["units"] > LEAST_UNITS else matrix, article]
         lines.append(f"| {part['words']} | {part['units']} | " + " | ".join(map(_three_digits, cells)) + " |")
     return "\n".join(lines) + "\n"
 

@@ -172,9 +172,13 @@ class Screening(AdaptiveIntegration):
         rule, intervals = self.choice.coarse(first, COARSE_SHARE)
         t, w = rule.nodes(intervals)
         signs = sign_vectors(self.units, self.rng)
-        expected = len(t) * (len(signs) + search_rows(self.units))
-        probed = yield from self.log.difference(t, signs, self.step, expected)
+        probed = yield from self._products(t, signs, len(signs))
         return Search(t, w, signs, np.tensordot(w, probed, axes=1), known=np.empty((0, self.units)))
+
+    def _products(self, t: Array, vectors: Array, probes: int) -> Asks[Array]:
+        """Products of the Hessians at the nodes with some vectors, for a search with so many probes."""
+        expected = len(t) * (probes + search_rows(self.units))
+        return (yield from self.log.difference(t, vectors, self.step, expected))
 
     def _rows(self, search: Search, first: FirstOrder, threshold: float | None) -> Asks[float]:
         """Compute rows, the largest first, until no pair without a known row can be above a threshold.
@@ -195,8 +199,7 @@ class Screening(AdaptiveIntegration):
                 open_units = rest
             norms = bounds.max(axis=1)[np.isin(rest, open_units)]
             ranked = open_units[np.argsort(-norms, kind="stable")][:BATCH]
-            expected = len(search.t) * (len(search.signs) + search_rows(self.units))
-            part = yield from self.log.difference(search.t, np.eye(self.units)[ranked], self.step, expected)
+            part = yield from self._products(search.t, np.eye(self.units)[ranked], len(search.signs))
             search.rows += ranked.tolist()
             search.known = np.concatenate([search.known, np.tensordot(search.w, part, axes=1)])
 

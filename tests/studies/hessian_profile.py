@@ -24,7 +24,7 @@ from tests.studies.long_texts import review
 
 GROUPS = {
     "linear layers": "linear", "products of attention": "matmul", "softmax": "softmax", "GELU": "gelu",
-    "layer norm": "layer_norm", "values and adjoints": "values and adjoints", "moving blocks": "blocks",
+    "layer norm": "layer_norm", "values and adjoints": "values and adjoints", "copying blocks": "blocks",
 }  # fmt: skip
 """What the parts of the table consist of: operations by the beginning of their name; all others are one row more."""
 

@@ -3,7 +3,8 @@
 ``python -m tests.studies.long_texts --out FILE`` explains a review (``long_review.txt``) cut to several lengths with
 the bundled model, each case in a process of its own and with the defaults but for the check by removal, which is left
 out.  A case that is expected to take more than ``--longest`` seconds is not run; its estimate is kept.  ``--roberta``
-does the same for a RoBERTa-base of random weights: its cost is that of a trained one.
+does the same for a RoBERTa-base of random weights: its cost is that of a trained one.  A case that FILE holds already
+is replaced, all others are kept.
 
 Seconds do not contain the loading of the model; memory is the peak of the process less that after a text of two words.
 """
@@ -121,6 +122,12 @@ def parts(words: int, *, roberta: bool) -> dict[str, Any]:
     return {"words": words, "units": path.units, "chosen_units": CHOSEN + 1, "seconds": found}
 
 
+def with_row(rows: list[dict[str, Any]], row: dict[str, Any]) -> list[dict[str, Any]]:
+    """The rows in the order of lengths and modes, with a new one in place of that of the same case."""
+    others = [one for one in rows if (one["words"], one["mode"]) != (row["words"], row["mode"])]
+    return sorted([*others, row], key=lambda one: (one["words"], list(MODES).index(one["mode"])))
+
+
 def main() -> None:
     """Run every case in a process of its own, print it, and keep all."""
     parser = argparse.ArgumentParser(prog="python -m tests.studies.long_texts", description=__doc__)
@@ -144,7 +151,8 @@ def main() -> None:
             asked.out.write_text(json.dumps(measured_parts, indent=1) + "\n", encoding="utf-8")
         return
     lengths = asked.words or (ROBERTA_WORDS if asked.roberta else WORDS)
-    rows = []
+    model = "roberta" if asked.roberta else "bundled"
+    kept = json.loads(asked.out.read_text(encoding="utf-8")) if asked.out is not None and asked.out.exists() else {}
     for words in lengths:
         for mode in asked.modes:
             if mode == "auto" and words <= SHORTEST_AUTO:
@@ -153,12 +161,11 @@ def main() -> None:
             command += ["--longest", str(asked.longest), "--threads", str(asked.threads)]
             command += ["--roberta"] if asked.roberta else []
             done = subprocess.run(command, capture_output=True, text=True, check=True)
-            rows.append(json.loads(done.stdout.splitlines()[-1]))
-            print(json.dumps(rows[-1]), flush=True)  # noqa: T201
+            row = json.loads(done.stdout.splitlines()[-1])
+            print(json.dumps(row), flush=True)  # noqa: T201
+            kept[model] = with_row(kept.get(model, []), row)
             if asked.out is not None:
-                asked.out.write_text(
-                    json.dumps({"roberta" if asked.roberta else "bundled": rows}, indent=1) + "\n", encoding="utf-8"
-                )
+                asked.out.write_text(json.dumps(kept, indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -41,7 +41,7 @@ class ForwardEngine:
 
     def nodes_at_once(self, path: Path, order: int, rows: int | None = None) -> int:
         """The number of nodes that fit the memory together."""
-        if order == 1 or self._delegates(path, rows):
+        if order == 1 or self._delegates(path, order, rows):
             return self.reverse.nodes_at_once(path, order, rows)
         return self.program.nodes_within(min(self.limit, CACHE_BYTES), path.units)
 
@@ -54,7 +54,7 @@ class ForwardEngine:
 
     def evaluate(self, path: Path, t: Tensor, order: int, vectors: Tensor | None = None) -> Evaluations:
         """F, g and, to second order, H or V·H at the nodes t (B,)."""
-        if self._delegates(path, None if vectors is None else len(vectors)):
+        if self._delegates(path, order, None if vectors is None else len(vectors)):
             return self.reverse.evaluate(path, t, order, vectors)
         points, parameters = path.points(t), path.parameters_at(len(t))
         if order == 1:
@@ -67,8 +67,10 @@ class ForwardEngine:
         gradient = to_array(second.gradient)
         return Evaluations(to_array(second.value), gradient, gradient, to_array(second.hessian))
 
-    def _delegates(self, path: Path, rows: int | None) -> bool:
-        return path.left is not None or rows is not None or not (self.always or self.pays(path))
+    def _delegates(self, path: Path, order: int, rows: int | None) -> bool:
+        if path.left is not None or rows is not None:
+            return True
+        return order > 1 and not (self.always or self.pays(path))
 
 
 @dataclass(frozen=True, slots=True)

@@ -79,7 +79,9 @@ def test_few_units_of_a_path_that_is_too_large_as_a_whole_are_carried_forward(mo
     for some in (own, own.merged([3, 7, 20])):
         found, expected = engine.evaluate(some, t, 2).hessian, reverse.evaluate(some, t, 2).hessian
         np.testing.assert_allclose(found, expected, rtol=0, atol=1e-5 * np.abs(expected).max())
-    assert seen == [24]  # the whole by reverse over reverse, four units by the forward engine
+    first, expected_first = engine.evaluate(own, t, 1), reverse.evaluate(own, t, 1)
+    np.testing.assert_allclose(first.gradient, expected_first.gradient, rtol=0, atol=1e-5)
+    assert seen == [24]  # the whole Hessian by reverse over reverse, four units by the forward engine
     assert engine.peak_bytes(own, 2, 4) <= limit
 
 

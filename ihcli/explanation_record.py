@@ -104,7 +104,8 @@ def recorded(
         found.append(note)
     in_time = limit is None or limit.left > 0
     if config.attribution.removal and not in_time:
-        found.append("The check by removal was left out: the time was over.")
+        why = "it was ended early" if limit is not None and limit.interrupted else "no time was left (--max-seconds)"
+        found.append(f"The check by removal was left out: {why}.")
     warnings = (*classifier.notes, *encoded.notes, *found)
     explanation = dataclasses.replace(explanation, warnings=warnings)
     if not (config.attribution.removal and in_time):

@@ -14,9 +14,10 @@ import torch
 
 from ihcli import mixed_units, text_games, windows
 from ihcli.arguments import as_config, reporting, texts_with_pairs
+from ihcli.attribution.cost import REMOVED_TEXT
 from ihcli.attribution.estimate import Estimate, Work, estimate
 from ihcli.attribution.evaluation import Engine, Progress
-from ihcli.attribution.forward import EngineChoice, choose_engine, fastest
+from ihcli.attribution.forward import EngineChoice, EngineChoices, fastest
 from ihcli.attribution.integrated import Interactions, Options, check_tolerance, integrate_paths
 from ihcli.attribution.reverse import differentiable
 from ihcli.attribution.time_limit import TimeLimit
@@ -29,12 +30,10 @@ from ihcli.models.in_memory import NAME, ModelInMemory
 from ihcli.models.targets import ALL, find_label, several
 from ihcli.models.units import Place
 from ihcli.models.units import sentences as sentence_spans
-from ihcli.removal_check import COMPARED, coalitions
+from ihcli.removal_check import most_texts
 from ihcli.results import Explanation, Target
 from ihcli.several_labels import explain_each
 
-TRACES = 64
-"""Traced computations kept (one a length of text)."""
 P = ParamSpec("P")
 R = TypeVar("R")
 
@@ -137,7 +136,7 @@ class Explainer:
         """Held while the model is in use; variants share it."""
         self._in_memory = in_memory
         self.classifier: LoadedClassifier = load_classifier(config) if in_memory is None else in_memory.classifier()
-        self.traces: dict[Any, EngineChoice] = {}
+        self.traces = EngineChoices()
         """The engine of each kind of text, with its traced computation; variants share them."""
         self.deleted: dict[bytes, Any] | None = None
         """Logits of cut texts by their token ids, where a caller wants them kept from one explanation to the next."""
@@ -148,7 +147,7 @@ class Explainer:
             return
         current = self._in_memory.classifier()
         if current is not self.classifier:
-            self.classifier, self.traces = current, {}
+            self.classifier, self.traces = current, EngineChoices()
             self.deleted = None if self.deleted is None else {}
 
     def at_tolerance(self, tolerance: float) -> "Explainer":
@@ -462,7 +461,7 @@ class Explainer:
             ['Explanation', 'InputError']
         """
         self._renew()
-        limit = limit or self.time_limit(len(texts))
+        limit, settings = limit or self.time_limit(len(texts)), self.config.attribution
         outcomes: dict[int, Explanation | IhError] = {}
         shared: dict[Any, list[tuple[int, PreparedText]]] = {}
         for place, (text, text_pair) in enumerate(texts):
@@ -478,8 +477,11 @@ class Explainer:
         for group in shared.values():
             first = group[0][1]
             tasks = [one.switched.paths for _, one in group]
+            removed = sum(most_texts(len(one.encoded.units)) for _, one in group) if settings.removal else 0
             try:
-                results = integrate_paths(tasks, self.engine(first), self.options(first), progress, limit)
+                results = integrate_paths(
+                    tasks, self.engine(first), self.options(first), progress, limit, REMOVED_TEXT * removed
+                )
             except IhError as error:
                 if len(group) > 1:
                     raise
@@ -617,7 +619,7 @@ class Explainer:
         """What besides the matrix of so many units an explanation of the text takes."""
         settings = self.config.attribution
         sentences = len(sentence_spans(text)) if self.config.units.kind == "word" else None
-        removed = coalitions(units) + 3 * COMPARED if settings.removal else 0
+        removed = most_texts(units) if settings.removal else 0
         return Work(settings.top, removed, preparation, sentences)
 
     def _estimate(self, prepared: PreparedText, preparation: float = 0.0, then: int | None = None) -> Estimate:
@@ -704,13 +706,8 @@ class Explainer:
 
     def _choice(self, prepared: PreparedText) -> EngineChoice:
         """The engine for texts of this key, traced once."""
-        if prepared.key not in self.traces:
-            if len(self.traces) >= TRACES:
-                self.traces.pop(next(iter(self.traces)))
-            wanted = self.config.attribution.engine
-            path = prepared.switched.paths[0]
-            self.traces[prepared.key] = choose_engine(prepared.switched.score, path, wanted)
-        return self.traces[prepared.key]
+        presence, wanted = prepared.switched, self.config.attribution.engine
+        return self.traces.of(prepared.key, presence.score, presence.paths[0], wanted)
 
     def recorded(
         self,

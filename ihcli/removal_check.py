@@ -102,6 +102,11 @@ def coalitions(units: int) -> int:
     return 2**units if units <= EXACT_UNITS else min(max(SPREAD[0], units), SPREAD[1])
 
 
+def most_texts(units: int) -> int:
+    """How many texts of so many units the check evaluates at most."""
+    return coalitions(units) + 3 * COMPARED
+
+
 def _further(units: int) -> Coalitions:
     """The coalitions that are evaluated whatever the pairs are: both ends, and some or all between them."""
     if units <= EXACT_UNITS:

@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
+from ihcli.attribution.cost import REMOVED_TEXT
 from ihcli.attribution.evaluation import Progress
-from ihcli.attribution.forward import choose_engine, fastest
+from ihcli.attribution.forward import fastest
 from ihcli.attribution.integrated import Interactions, integrate_paths
 from ihcli.attribution.time_limit import TimeLimit
 from ihcli.errors import IhError
@@ -16,6 +17,7 @@ from ihcli.explanation_record import PreparedText
 from ihcli.models import LoadedClassifier
 from ihcli.models.score import LabelledScore
 from ihcli.models.targets import ALL
+from ihcli.removal_check import most_texts
 from ihcli.results import Explanation, Surrogate
 from ihcli.text_games import is_game
 
@@ -92,11 +94,11 @@ def _together(
         for ready in prepared
     ]
     weighted, path, wanted = LabelledScore(score), tasks[0][0], one.config.attribution.engine
-    traced, key = one.traces, ("labels", first.key)
-    if key not in traced:
-        traced[key] = choose_engine(weighted, path, wanted)
-    engine = fastest(weighted, path, traced[key], wanted, one.memory)
-    results = integrate_paths(tasks, engine, one.options(first), progress, limit)
+    choice = one.traces.of(("labels", first.key), weighted, path, wanted)
+    settings = one.config.attribution
+    engine = fastest(weighted, path, choice, wanted, one.memory, some_units=settings.top is not None)
+    removed = REMOVED_TEXT * most_texts(len(first.encoded.units)) if settings.removal else 0.0
+    results = integrate_paths(tasks, engine, one.options(first), progress, limit, removed)
     return [
         explainer.recorded(ready, _required(result), limit)
         for explainer, ready, result in zip(own, prepared, results, strict=True)

@@ -139,7 +139,7 @@ class AdaptiveIntegration:
         placed, placements = first.intervals, 1
         while True:
             matrix = np.tensordot(w, hessians, axes=1)
-            self.complete = Complete(first, rule, intervals, hessians, matrix)
+            self.complete, self.log.refines = Complete(first, rule, intervals, hessians, matrix), True
             first = yield from self._resolved(first, self.verification.largest(matrix, first))
             finer = refinement(rule, intervals, t)
             first, error = yield from self.verification.judge(first, rule, intervals, hessians, matrix, finer)

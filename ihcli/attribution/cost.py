@@ -10,6 +10,9 @@ ROW_COST = {"reverse": 1.6, "forward": 0.62}
 PAIRS = {"reverse": 0.0, "forward": 1 / 160_000}
 """What sums over pairs of units add to a row for each unit and position: 0.4 at 260 positions."""
 
+REMOVED_TEXT = 0.45
+"""Gradients that one text without some of its words costs in the check by removal."""
+
 
 def hessian_cost(engine: str, units: int, positions: int) -> float:
     """Gradients that the whole Hessian of one node costs."""

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field, replace
 
 import torch
 
-from ihcli.attribution.cost import LEAST_UNITS, hessian_cost, search_rows
+from ihcli.attribution.cost import LEAST_UNITS, REMOVED_TEXT, hessian_cost, search_rows
 from ihcli.attribution.evaluation import Engine
 from ihcli.attribution.path import Path
 from ihcli.attribution.screening import PROBES
@@ -24,8 +24,6 @@ SEARCH_NODES = {False: 9, True: 3}
 """Nodes of a search, for paths of embeddings and for smooth paths."""
 TYPICAL_CHOSEN = 13
 """Units of the ten strongest pairs, whose matrix is then computed."""
-REMOVED_TEXT = 0.45
-"""Gradients that one text without some of its words costs in the check by removal."""
 FEW_POSITIONS = 128
 """Positions from which single gradients are timed, because the overhead of a call is then negligible."""
 TIMED = 4

@@ -39,6 +39,8 @@ class Request:
     """Evaluations of the same phase that went before."""
     expected: int = 0
     """Evaluations that are expected in the whole phase, where it has more requests than this one."""
+    refines: bool = False
+    """Whether there is a matrix already, so that the integration can end without this request."""
 
     @property
     def phase(self) -> str:

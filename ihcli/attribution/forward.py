@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 from torch import Tensor
 
@@ -106,6 +106,23 @@ def choose_engine(f: ScalarField, path: Path, wanted: Literal["auto", "forward",
     kinds = len(program.operations)
     return EngineChoice("forward", f"{sum(program.operations.values())} operations of {kinds} kinds, all with rules",
                         program)  # fmt: skip
+
+
+class EngineChoices:
+    """Engine choices by key, each made once; beyond `most` keys that of the longest unused one is made anew."""
+
+    def __init__(self, most: int = 256) -> None:
+        """Keep so many; a traced computation of six layers takes about 1 MB beyond the weights."""
+        self.most = most
+        self._kept: dict[Any, EngineChoice] = {}
+
+    def of(self, key: Any, f: ScalarField, path: Path, wanted: Literal["auto", "forward", "reverse"]) -> EngineChoice:
+        """The choice of this key, by `choose_engine` where it is not known."""
+        choice = self._kept.pop(key, None) or choose_engine(f, path, wanted)
+        self._kept[key] = choice  # as the last used
+        if len(self._kept) > self.most:
+            del self._kept[next(iter(self._kept))]
+        return choice
 
 
 def fastest(

@@ -265,11 +265,13 @@ def integrate_paths(
     options: Options,
     progress: Progress | None = None,
     limit: TimeLimit | None = None,
+    afterwards: float = 0.0,
 ) -> list[Interactions | NonFiniteError | TimeLimitError]:
     """The interactions of each task, the mean over its paths (one a baseline); all paths have one shape.
 
-    All of them share the time of `limit`. Raises `UsageError` for an invalid option and `DeviceError` for too little
-    memory. NaN on a path, or a time that is too short for a first matrix, is the outcome of that task alone.
+    All of them share the time of `limit`, and leave enough of it for so many gradients `afterwards`. NaN on a path, or
+    a time that is too short for a first matrix, is the outcome of that task alone. Raises `UsageError` for an invalid
+    option and `DeviceError` for too little memory.
     """
     if not tasks:
         return []
@@ -278,7 +280,7 @@ def integrate_paths(
     form = FORMULATIONS[options.formulation]
     integrations: list[Integration[Integral]] = []
     positions = tasks[0][0].groups.numel()
-    pace = Pace(limit or TimeLimit(), engine.name, positions, sum(len(paths) for paths in tasks))
+    pace = Pace(limit or TimeLimit(), engine.name, positions, sum(len(paths) for paths in tasks), afterwards)
     for paths in tasks:
         options.require_top(len(paths))
         for index, path in enumerate(paths):

@@ -104,6 +104,7 @@ def _answer(integrations: Sequence[Integration[T]], engine: Engine, progress: Pr
             vectors=_padded(requests, batch.units),
             before=sum(request.before for request in requests),
             expected=sum(request.expected for request in requests),
+            refines=all(request.refines for request in requests),
         ),
         engine,
         progress,

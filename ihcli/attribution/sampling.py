@@ -70,6 +70,8 @@ class EvaluationLog:
     products: int = 0
     differences: int = 0
     """Those of the gradients that were displaced."""
+    refines: bool = False
+    """Whether a matrix is complete, which further requests refine."""
     profile: list[tuple[Array, Array, Array]] = field(default_factory=list)
     """Nodes, F there, and max |H| there (NaN where H was not evaluated)."""
     _slopes: list[tuple[Array, Array]] = field(default_factory=list)
@@ -77,7 +79,7 @@ class EvaluationLog:
 
     def gradient(self, t: Array) -> Asks[Evaluations]:
         """F and g at nodes t."""
-        seen = yield Request(t, order=1)
+        seen = yield Request(t, order=1, refines=self.refines)
         self._keep(t, seen.gradient)
         self.gradients += len(t)
         self.profile.append((t, seen.value, np.full(len(t), np.nan)))
@@ -85,7 +87,7 @@ class EvaluationLog:
 
     def hessian(self, t: Array) -> Asks[Array]:
         """H(t), (n, U, U), or (n, K + 1, K + 1) for K chosen units and all others as one."""
-        seen = yield Request(t, order=2, chosen=self.chosen)
+        seen = yield Request(t, order=2, chosen=self.chosen, refines=self.refines)
         assert seen.hessian is not None  # noqa: S101  (the engine returns what was requested)
         self._keep(t, seen.gradient)
         self.nodes += len(t)
@@ -96,7 +98,7 @@ class EvaluationLog:
 
     def product(self, t: Array, vectors: Array) -> Asks[Array]:
         """V·H(t), (n, K, U), for vectors V (K, U); as many columns as units are told apart."""
-        seen = yield Request(t, order=2, vectors=vectors, chosen=self.chosen)
+        seen = yield Request(t, order=2, vectors=vectors, chosen=self.chosen, refines=self.refines)
         assert seen.hessian is not None  # noqa: S101
         self._keep(t, seen.gradient)
         self.products += len(t) * len(vectors)
@@ -108,7 +110,9 @@ class EvaluationLog:
         A gradient each, where the product itself costs more. `expected` counts those of the whole search.
         """
         before = yield from self.slopes_at(t)
-        seen = yield Request(t, order=1, displacements=step * vectors, before=self.differences, expected=expected)
+        seen = yield Request(
+            t, order=1, displacements=step * vectors, before=self.differences, expected=expected, refines=self.refines
+        )
         self.gradients += len(t) * len(vectors)
         self.differences += len(t) * len(vectors)
         after = seen.gradient.reshape(len(vectors), len(t), self.units)

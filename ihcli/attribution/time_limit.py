@@ -2,7 +2,8 @@
 
 Before each chunk of evaluations, the time that the rest of the request will take, by the measurements so far, is
 compared with the time left. A request that does not fit is not begun: `Stopped` is thrown into its integration, which
-ends with the best matrix that it has.
+ends with the best matrix that it has. Time for what follows the integration is kept, but not at the price of the first
+matrix.
 """
 
 import math
@@ -14,6 +15,9 @@ from ihcli.attribution.cost import LEAST_UNITS, hessian_cost, product_cost
 from ihcli.attribution.evaluation import Request
 from ihcli.counting import counted
 from ihcli.errors import TimeLimitError
+
+KEPT = 0.25
+"""The share of the time that is kept at most for what follows the integrations."""
 
 
 class Stopped(Exception):  # noqa: N818  (it ends an integration on request and is no error)
@@ -64,6 +68,8 @@ class Pace:
     """Positions of the paths; sums over pairs of units cost in proportion to them."""
     shares: int = 1
     """Integrations that share the time."""
+    afterwards: float = 0.0
+    """Gradients that follow the integrations within the same time."""
     _rates: dict[str, float] = field(default_factory=dict)
     """Seconds of a unit of work in the last chunk of each phase."""
     _refused: float = 0.0
@@ -80,7 +86,7 @@ class Pace:
 
     def require(self, request: Request, units: int, nodes: int) -> None:
         """Raise `Stopped` if `nodes` nodes of a request do not fit the time that is left."""
-        left, needed = self.limit.left, self.seconds(request, units, nodes)
+        left, needed = self._left() if request.refines else self.limit.left, self.seconds(request, units, nodes)
         if left <= 0 or needed > left:
             self._refused = needed if request.order == 1 else 0.0
             raise Stopped
@@ -88,7 +94,7 @@ class Pace:
     def hessians(self, units: int) -> float:
         """The number of whole Hessians that fit the time that is left to one integration."""
         one = self.seconds_of_hessians(1, units)
-        return math.inf if one == 0 else self.limit.left / (one * self.shares)
+        return math.inf if one == 0 else self._left() / (one * self.shares)
 
     def seconds_of_hessians(self, nodes: int, units: int) -> float:
         """The expected seconds of `nodes` whole Hessians."""
@@ -125,6 +131,14 @@ class Pace:
         """Call `expect` with the seconds that second derivatives, or a search, will take."""
         if self.limit.expect is not None and request.phase != "gradients":
             self.limit.expect(self.seconds(request, units, nodes))
+
+    def _left(self) -> float:
+        """Seconds left to integrations, less those that are kept for what follows: at most a share of the limit."""
+        left = self.limit.left
+        if math.isinf(left):
+            return left
+        kept = min(self.afterwards * self._rates.get("gradients", 0.0), KEPT * (self.limit.seconds or 0.0))
+        return max(0.0, left - kept)
 
     def _rate(self, phase: str) -> float:
         """Seconds of a unit of work in a phase; before its first chunk, those of the slowest other phase."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 import torch
 
+from ihcli.attribution.forward import EngineChoices
 from ihcli.errors import IhError, InputError
 from ihcli.evaluation.foreign import ForeignExplanation
 from ihcli.evaluation.measuring import Explained, measure
@@ -185,5 +186,5 @@ def randomised(explainer: Explainer, seed: int = 0) -> Explainer:
                 parameter.copy_(parameter.mean() + drawn * parameter.std())
     adapter = replace(explainer.classifier.adapter, model=model)
     other.classifier = replace(explainer.classifier, model=model, adapter=adapter)
-    other.traces = {}  # they contain the weights
+    other.traces = EngineChoices()  # they contain the weights
     return other

@@ -13,6 +13,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
+from ihcli.attribution.forward import EngineChoices
 from ihcli.attribution.integrated import integrated_hessians
 from ihcli.cli.app import app
 from ihcli.pipeline import Explainer
@@ -31,7 +32,7 @@ def test_an_explanation_makes_its_tensors_where_the_model_is(explainer: Explaine
     section = explainer.config.baseline.model_copy(update={"kind": baseline})
     own = explainer.variant(attribution={"engine": engine}, baseline=section)
     expected = own.explain(TEXT)
-    own.traces = {}  # tracing makes tensors too
+    own.traces = EngineChoices()  # tracing makes tensors too
     with torch.device("meta"):
         found = own.explain(TEXT)
     np.testing.assert_allclose(found.ih, expected.ih, atol=1e-5 * np.abs(expected.ih).max())

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from ihcli.attribution.forward import ForwardEngine, choose_engine, fastest
+from ihcli.attribution.forward import EngineChoices, ForwardEngine, choose_engine, fastest
 from ihcli.attribution.path import Path
 from ihcli.attribution.reverse import ReverseEngine
 from ihcli.curvature.tracer import Untraceable
@@ -51,6 +51,30 @@ def test_auto_falls_back_and_says_why(caplog) -> None:
         choose_engine(branching, path(), "forward")
     assert choice.reason == str(obstacle.value)
     assert any(choice.reason in record.getMessage() for record in caplog.records)
+
+
+def test_choices_are_made_once_and_the_longest_unused_one_is_dropped() -> None:
+    made: list[str] = []
+
+    def named(name: str):
+        def f(x: torch.Tensor) -> torch.Tensor:
+            made.append(name)
+            return smooth(x)
+
+        return f
+
+    choices = EngineChoices(most=2)
+
+    def traced(name: str) -> bool:
+        before = len(made)
+        assert choices.of(name, named(name), path(), "auto").name == "forward"
+        return len(made) > before
+
+    assert [traced(name) for name in "abab"] == [True, True, False, False]
+    assert traced("a") is False  # so b is the longest unused
+    assert traced("c")
+    assert traced("a") is False
+    assert traced("b")
 
 
 def test_an_operation_without_a_rule_is_named() -> None:

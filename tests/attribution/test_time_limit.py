@@ -60,11 +60,11 @@ def path(units: int = UNITS) -> Path:
     return Path.between(x, torch.zeros_like(x))
 
 
-def integrated(seconds: float | None, *, patience: float = np.inf, tasks: int = 1, **options):
+def integrated(seconds: float | None, *, patience: float = np.inf, tasks: int = 1, afterwards: float = 0.0, **options):
     clock = Clock()
     limit = TimeLimit(seconds, clock)
     engine = Timed(steep, clock, limit, patience)
-    outcomes = integrate_paths([[path()]] * tasks, engine, Options(**options), limit=limit)
+    outcomes = integrate_paths([[path()]] * tasks, engine, Options(**options), limit=limit, afterwards=afterwards)
     return outcomes, clock.now
 
 
@@ -118,6 +118,29 @@ def test_a_time_over_before_the_first_value_is_an_error_too() -> None:
     ((error,), spent) = integrated(0.0, tolerance=1e-2)
     assert isinstance(error, TimeLimitError)
     assert spent == 0
+
+
+@pytest.mark.parametrize("tasks", [1, 3])
+def test_time_is_kept_for_what_follows(tasks) -> None:
+    seconds, follows = 6.0 * tasks, 120 * tasks
+    _, all_of_it = integrated(seconds, tasks=tasks, tolerance=1e-6)
+    outcomes, spent = integrated(seconds, tasks=tasks, tolerance=1e-6, afterwards=follows)
+    assert seconds - all_of_it < follows * GRADIENT  # else nothing would have to be kept
+    assert spent <= seconds - follows * GRADIENT
+    assert all(isinstance(one, Interactions) and one.stopped for one in outcomes)
+
+
+def test_no_more_than_a_quarter_is_kept() -> None:
+    ((found,), spent) = integrated(12.0, tolerance=1e-9, afterwards=1e6)
+    assert isinstance(found, Interactions)
+    assert 6 < spent <= 9
+
+
+def test_the_first_matrix_comes_before_what_follows() -> None:
+    just_enough = next(s for s in np.arange(0.5, 5, 0.1) if isinstance(integrated(s)[0][0], Interactions))
+    ((found,), spent) = integrated(just_enough, afterwards=1e6)
+    assert isinstance(found, Interactions)
+    assert spent > 0.75 * just_enough
 
 
 def test_several_texts_share_the_time() -> None:

@@ -12,6 +12,7 @@ from typer.testing import CliRunner
 
 import ihcli
 from ihcli import several_labels
+from ihcli.attribution import forward
 from ihcli.cli.app import app
 from ihcli.errors import TargetError
 from ihcli.models.deletion import DeletionGame
@@ -126,8 +127,8 @@ def test_cut_texts_are_evaluated_once_for_all_labels(model: Path, monkeypatch: p
 
 def test_the_labels_of_a_text_are_traced_once(model: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     calls: list[int] = []
-    original = several_labels.choose_engine
-    monkeypatch.setattr(several_labels, "choose_engine", lambda *given: calls.append(1) or original(*given))
+    original = forward.choose_engine
+    monkeypatch.setattr(forward, "choose_engine", lambda *given: calls.append(1) or original(*given))
     explainer = ihcli.Explainer({"model": {"name": str(model)}, "attribution": {"removal": False}})
     first, second = explainer.explain_labels(TEXT), explainer.explain_labels("bad movie was not this")
     assert calls == [1]

@@ -3,8 +3,8 @@
 ``python -m tests.studies.long_texts --out FILE`` explains a review (``long_review.txt``) cut to several lengths with
 the bundled model, each case in a process of its own and with the defaults but for the check by removal, which is left
 out.  A case that is expected to take more than ``--longest`` seconds is not run; its estimate is kept.  ``--roberta``
-does the same for a RoBERTa-base of random weights: its cost is that of a trained one.  A case that FILE holds already
-is replaced, all others are kept.
+does the same for a RoBERTa-base of random weights: its cost is that of a trained one.  ``--model FOLDER`` does it for
+a model on the disk.  A case that FILE holds already is replaced, all others are kept.
 
 Seconds do not contain the loading of the model; memory is the peak of the process less that after a text of two words.
 """
@@ -32,6 +32,7 @@ from ihcli.runtime.onednn import fast_products
 REVIEW = (Path(__file__).parent / "long_review.txt").read_text(encoding="utf-8")
 WORDS = (5, 23, 60, 120, 230, 440)
 ROBERTA_WORDS = (23, 230)
+BUNDLED, ROBERTA = "bundled", "roberta"
 MODES: dict[str, dict[str, Any]] = {
     "words": {},
     "sentences": {"units": {"kind": "sentence"}},
@@ -65,11 +66,18 @@ def roberta_base() -> tuple[torch.nn.Module, Any]:
     return RobertaForSequenceClassification(config).eval(), Explainer().classifier.tokenizer
 
 
-def measured(mode: str, words: int, longest: float, *, roberta: bool) -> dict[str, Any]:
+def explainer_of(model: str, changes: dict[str, Any]) -> Explainer:
+    """An explainer of the bundled model, of RoBERTa-base with random weights, or of a model on the disk."""
+    if model == ROBERTA:
+        return Explainer.from_model(*roberta_base(), config=changes)
+    return Explainer(changes if model == BUNDLED else {"model": {"name": model}, **changes})
+
+
+def measured(mode: str, words: int, longest: float, model: str) -> dict[str, Any]:
     """One case: what was expected, and what it took where that is not too long."""
     changes = {**MODES[mode]}
     changes["attribution"] = {"removal": False, **changes.get("attribution", {})}
-    explainer = Explainer.from_model(*roberta_base(), config=changes) if roberta else Explainer(changes)
+    explainer = explainer_of(model, changes)
     text = review(words)
     explainer.explain("so dull")  # what is done once for a model
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
@@ -81,7 +89,7 @@ def measured(mode: str, words: int, longest: float, *, roberta: bool) -> dict[st
     }  # fmt: skip
     if expected.seconds > longest:
         return row
-    explainer = Explainer.from_model(*roberta_base(), config=changes) if roberta else Explainer(changes)
+    explainer = explainer_of(model, changes)
     explainer.explain("so dull")
     began, cpu = time.perf_counter(), time.process_time()
     found = explainer.explain(text)
@@ -95,13 +103,13 @@ def measured(mode: str, words: int, longest: float, *, roberta: bool) -> dict[st
     }  # fmt: skip
 
 
-def parts(words: int, *, roberta: bool) -> dict[str, Any]:
+def parts(words: int, model: str) -> dict[str, Any]:
     """Seconds of a gradient, of one Hessian of all units and of `CHOSEN` with all others as one, of an article's row.
 
     Random weights have no strongest pairs, so that `--top` would compute most rows: its cost is put together from
     these and from what it takes of a trained model.
     """
-    explainer = Explainer.from_model(*roberta_base()) if roberta else Explainer()
+    explainer = explainer_of(model, {})
     text = review(words)
     prepared = explainer.prepare(text)
     engine, path = explainer.engine(prepared), prepared.switched.paths[0]
@@ -132,7 +140,8 @@ def main() -> None:
     """Run every case in a process of its own, print it, and keep all."""
     parser = argparse.ArgumentParser(prog="python -m tests.studies.long_texts", description=__doc__)
     parser.add_argument("--out", type=Path)
-    parser.add_argument("--roberta", action="store_true")
+    parser.add_argument("--roberta", dest="model", action="store_const", const=ROBERTA, default=BUNDLED)
+    parser.add_argument("--model", metavar="FOLDER")
     parser.add_argument("--longest", type=float, default=600.0, help="seconds that one case may be expected to take")
     parser.add_argument("--words", type=int, nargs="*")
     parser.add_argument("--modes", nargs="*", choices=MODES, default=list(MODES))
@@ -142,16 +151,16 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(asked.threads)
     if asked.case:
-        print(json.dumps(measured(asked.case[0], int(asked.case[1]), asked.longest, roberta=asked.roberta)))  # noqa: T201
+        print(json.dumps(measured(asked.case[0], int(asked.case[1]), asked.longest, asked.model)))  # noqa: T201
         return
     if asked.parts:
-        measured_parts = [parts(words, roberta=asked.roberta) for words in asked.words or ROBERTA_WORDS]
+        measured_parts = [parts(words, asked.model) for words in asked.words or ROBERTA_WORDS]
         print(json.dumps(measured_parts, indent=1))  # noqa: T201
         if asked.out is not None:
             asked.out.write_text(json.dumps(measured_parts, indent=1) + "\n", encoding="utf-8")
         return
-    lengths = asked.words or (ROBERTA_WORDS if asked.roberta else WORDS)
-    model = "roberta" if asked.roberta else "bundled"
+    lengths = asked.words or (ROBERTA_WORDS if asked.model == ROBERTA else WORDS)
+    model = Path(asked.model).name
     kept = json.loads(asked.out.read_text(encoding="utf-8")) if asked.out is not None and asked.out.exists() else {}
     for words in lengths:
         for mode in asked.modes:
@@ -159,7 +168,7 @@ def main() -> None:
                 continue
             command = [sys.executable, "-m", "tests.studies.long_texts", "--case", mode, str(words)]
             command += ["--longest", str(asked.longest), "--threads", str(asked.threads)]
-            command += ["--roberta"] if asked.roberta else []
+            command += {BUNDLED: [], ROBERTA: ["--roberta"]}.get(asked.model, ["--model", asked.model])
             done = subprocess.run(command, capture_output=True, text=True, check=True)
             row = json.loads(done.stdout.splitlines()[-1])
             print(json.dumps(row), flush=True)  # noqa: T201

@@ -223,8 +223,9 @@ def roberta(documents: tuple[Any, Any] | None = None) -> str:
         matrix = whole["gradients"] * seconds["gradient"] + whole["hessians"] * seconds["whole"]
         pairs = some["gradients"] * seconds["gradient"] + some["hessians"] * seconds["chosen"]
         article = 50 * part["units"] * seconds["article_row"]
-        cells = [seconds["gradient"], matrix, pairs if part["units"] > LEAST_UNITS else matrix, article]
-        lines.append(f"| {part['words']} | {part['units']} | " + " | ".join(map(_three_digits, cells)) + " |")
+        one, totals = seconds["gradient"], (matrix, pairs if part["units"] > LEAST_UNITS else matrix, article)
+        cells = [f"{_three_digits(total)} ({_three_digits(total / one)})" for total in totals]
+        lines.append(f"| {part['words']} | {part['units']} | {_three_digits(one)} | {' | '.join(cells)} |")
     return "\n".join(lines) + "\n"
 
 

@@ -32,7 +32,7 @@ from ihcli.models.units import Place
 from ihcli.models.units import sentences as sentence_spans
 from ihcli.removal_check import most_texts
 from ihcli.results import Explanation, Target
-from ihcli.several_labels import explain_each
+from ihcli.several_labels import explain_each, integrations, of_label
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -361,9 +361,7 @@ class Explainer:
         self._renew()
         texts_with_pairs(text, text_pair)
         classifier, config = self.classifier, self.config
-        if config.target.against is not None:
-            message = "Several labels and a label to compare against exclude each other. Leave `against` out."
-            raise TargetError(message)
+        _require_no_comparison(config)
         chosen = several(labels, classifier.labels)
         if chosen is None:
             chosen = [find_label(str(labels), classifier.labels, "label")]
@@ -577,7 +575,9 @@ class Explainer:
     @one_at_a_time
     @differentiable
     def estimate(self, text: str, text_pair: str | None = None) -> Estimate:
-        """The expected cost of explaining the text, from one timed gradient.
+        """The expected cost of explaining the text, for one label or all that the configuration names.
+
+        Times one or two gradients, and scales them up.
 
         Args:
             text: The text.
@@ -588,6 +588,7 @@ class Explainer:
 
         Raises:
             UsageError: The method evaluates coalitions, whose number is known.
+            TargetError: The model lacks a label, or several are compared with another one.
             InputError: The text cannot be explained.
 
         Example:
@@ -602,17 +603,23 @@ class Explainer:
                 "estimated. Leave --dry-run out."
             )
             raise UsageError(message)
+        labels, own, matrices = several(self.config.target.label, self.classifier.labels), self, 1
+        if labels is not None:
+            _require_no_comparison(self.config)
+            own, matrices = of_label(self, labels[0], self.deleted), integrations(self, labels)
         started = time.perf_counter()
         encoded = self.classifier.encode(
             text, text_pair, units=self.config.units, truncation=self.config.text.truncation
         )
         mixed = self.config.units.kind == "auto" and mixed_units.is_long(encoded)
-        prepared = self.prepare(text, text_pair, () if mixed else None)
+        prepared = own.prepare(text, text_pair, () if mixed else None)
         then = mixed_units.MOST_UNITS if mixed else None
-        found = self._estimate(prepared, time.perf_counter() - started, then)
+        found = self._estimate(prepared, time.perf_counter() - started, then, matrices)
         for kind in self.config.baseline.others:
-            own = self.variant(attribution={"removal": False}, baseline=BaselineSection(kind=kind))
-            found = found.with_another(own.estimate(text, text_pair))
+            other = own.variant(attribution={"removal": False}, baseline=BaselineSection(kind=kind))
+            one = other.estimate(text, text_pair)
+            for _ in range(matrices):
+                found = found.with_another(one)
         return found
 
     def _work(self, text: str, units: int, preparation: float) -> Work:
@@ -622,7 +629,9 @@ class Explainer:
         removed = most_texts(units) if settings.removal else 0
         return Work(settings.top, removed, preparation, sentences)
 
-    def _estimate(self, prepared: PreparedText, preparation: float = 0.0, then: int | None = None) -> Estimate:
+    def _estimate(
+        self, prepared: PreparedText, preparation: float = 0.0, then: int | None = None, matrices: int = 1
+    ) -> Estimate:
         started = time.perf_counter()
         paths, engine = prepared.switched.paths, self.engine(prepared)
         preparation += time.perf_counter() - started
@@ -630,7 +639,7 @@ class Explainer:
         units = prepared.encoded.units
         work = self._work(prepared.encoded.text, max(len(units), then or 0), preparation)
         work = dataclasses.replace(work, then=then)
-        return estimate(paths[0], tolerance, len(paths), engine, smooth=smooth, work=work)
+        return estimate(paths[0], tolerance, matrices * len(paths), engine, smooth=smooth, work=work)
 
     @one_at_a_time
     @differentiable
@@ -756,6 +765,13 @@ def _baseline(config: RunConfig) -> BaselineSection:
         )
         raise UsageError(message)
     return baseline
+
+
+def _require_no_comparison(config: RunConfig) -> None:
+    """Raise `TargetError` for several labels together with one to compare against."""
+    if config.target.against is not None:
+        message = "Several labels and a label to compare against exclude each other. Leave `against` out."
+        raise TargetError(message)
 
 
 @lru_cache(maxsize=1)

@@ -47,7 +47,7 @@ def explain_each(
         An explanation for each label, in the order given.
     """
     deleted: dict[bytes, Any] = {} if explainer.deleted is None else explainer.deleted
-    own = [_of_label(explainer, index, deleted) for index in labels]
+    own = [of_label(explainer, index, deleted) for index in labels]
     config = explainer.config
     if _are_opposite(explainer, labels):
         return _with_the_negative(text, text_pair, own, progress, limit)
@@ -56,7 +56,12 @@ def explain_each(
     return _together(text, text_pair, own, progress, limit)
 
 
-def _of_label(explainer: "Explainer", index: int, deleted: dict[bytes, Any]) -> "Explainer":
+def integrations(explainer: "Explainer", labels: Sequence[int]) -> int:
+    """The number of matrices that the labels at some indices take: one each, or one for two opposite scores."""
+    return 1 if _are_opposite(explainer, labels) else len(labels)
+
+
+def of_label(explainer: "Explainer", index: int, deleted: dict[bytes, Any] | None) -> "Explainer":
     """The explainer of one label, with the logits of cut texts that all labels share."""
     names = explainer.classifier.labels
     label: str = names[index]

@@ -72,11 +72,6 @@ def explain(  # noqa: C901, PLR0912, PLR0915  (a branch for each way to be asked
     with console.warnings_shown(to), console.progress(to) as progress, fast_products():
         explainer = Explainer(config)
         labels = several(config.target.label, explainer.classifier.labels)
-        if labels is not None and dry_run:
-            message = (
-                "--dry-run is for one label. Give --target one of them; several cost less than as many times that."
-            )
-            raise UsageError(message)
         require_one_label(config, labels)
         parts = [] if config.text.windows is None else explainer.windows(words, pair)
         run = WindowRun(words, parts, config, writes)
@@ -87,13 +82,13 @@ def explain(  # noqa: C901, PLR0912, PLR0915  (a branch for each way to be asked
             with stopping(explainer.time_limit(), to) as limit:
                 limit.expect = _Announcement(config, to, progress, f" of one of {len(parts)} windows")
                 run.explain(explainer, progress, limit)
+        elif dry_run:
+            estimate = explainer.estimate(words, text_pair=pair)
         elif labels is not None:
             with stopping(explainer.time_limit(len(labels)), to) as limit:
                 explanations = explainer.explain_labels(
                     words, pair, [f"index:{index}" for index in labels], progress=progress, limit=limit
                 )
-        elif dry_run:
-            estimate = explainer.estimate(words, text_pair=pair)
         else:
             with stopping(explainer.time_limit(), to) as limit:
                 limit.expect = _Announcement(config, to, progress)

@@ -178,7 +178,24 @@ def test_the_command_writes_a_folder_for_each_label_and_a_table(model: Path, tmp
     assert len(list(tmp_path.glob("*/report.html"))) == 1
     ran = CliRunner().invoke(app, ["explain", TEXT, "--model", str(model), "--target", "3,good", "--json", "-q"])
     assert [document["target"]["label"] for document in json.loads(ran.stdout)] == ["3", "good"]
-    ran = CliRunner().invoke(app, ["explain", TEXT, "--model", str(model), "--target", "all", "--dry-run"])
-    assert ran.exit_code == 2
     ran = CliRunner().invoke(app, ["explain", TEXT, "--model", str(model), "--target", "all", "--against", "good"])
     assert ran.exit_code == 2
+
+
+def test_a_dry_run_counts_a_matrix_for_each_label(model: Path) -> None:
+    command = ["explain", TEXT, "--model", str(model), "--dry-run", "--target"]
+    one, two, every = (CliRunner().invoke(app, [*command, label]) for label in ("good", "3,good", "all"))
+    assert (one.exit_code, two.exit_code, every.exit_code) == (0, 0, 0), (one.output, two.output, every.output)
+    hessians = [int(ran.stdout.split("about ")[1].split()[0]) for ran in (one, two, every)]
+    assert hessians == [hessians[0], 2 * hessians[0], len(NAMES) * hessians[0]]
+    compared = CliRunner().invoke(app, [*command, "all", "--against", "good"])
+    assert compared.exit_code == 2
+
+
+def test_two_opposite_scores_are_expected_to_take_one_matrix() -> None:
+    expected = [
+        ihcli.Explainer({"target": {"label": label, "output": output}}).estimate("not bad").nodes
+        for output in ("log-odds", "logit")
+        for label in ("POSITIVE", "all")
+    ]
+    assert expected == [expected[0], expected[0], expected[0], 2 * expected[0]]

@@ -146,9 +146,14 @@ def progress(to: Consoles) -> ProgressBar:
 
 @contextmanager
 def warnings_shown(to: Consoles) -> Iterator[None]:
-    """Print the Python warnings of the block as one line each on standard error, equal ones once."""
+    """Print the Python warnings of the block as one line each on standard error, equal ones once.
+
+    Those that Python hides by default are for the authors of libraries, and are not printed.
+    """
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
+        for hidden in (DeprecationWarning, PendingDeprecationWarning, ImportWarning, ResourceWarning):
+            warnings.simplefilter("ignore", hidden)
         try:
             yield
         finally:

@@ -49,6 +49,7 @@ def test_warnings_become_one_line_each(capsys: pytest.CaptureFixture[str]) -> No
     with console.warnings_shown(console.consoles()):
         for _ in range(2):
             warnings.warn("no font", UserWarning, stacklevel=1)
+        warnings.warn("removed in the next version", DeprecationWarning, stacklevel=1)  # for authors of libraries
     assert capsys.readouterr().err == "warning: no font\n"
 
 

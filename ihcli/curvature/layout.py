@@ -1,13 +1,13 @@
 """Shapes of all nodes, and how the samples of a batch lie in them."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import torch
 from torch import Tensor
 
 from ihcli.curvature.capture import SECOND
-from ihcli.curvature.graph import Affine, Graph, call
+from ihcli.curvature.graph import Affine, Graph, Node, call
 from ihcli.curvature.tracer import Untraceable
 
 
@@ -34,12 +34,13 @@ def find_batch_layout(graph: Graph, inputs: Sequence[Tensor]) -> None:
     sample serves.
     """
     equal = [torch.cat([tensor[:1]] * 4) for tensor in inputs]
-    before = node_values(graph, equal)
-    after = node_values(graph, [torch.cat([tensor[:1], tensor[:1] * 0.75 + 0.125, tensor[2:]]) for tensor in equal])
-    for node in (*(node for node in graph.nodes if node.depends), *graph.frontier()):
-        value = before[id(node)]
-        size = value.shape[node.batch_axis]
-        changed = (after[id(node)] != value).movedim(node.batch_axis, 0).reshape(size, -1).any(1)
+    other = [torch.cat([tensor[:1], tensor[:1] * 0.75 + 0.125, tensor[2:]]) for tensor in equal]
+    frontier = {id(node) for node in graph.frontier()}
+    for (node, before), (_, after) in zip(_in_turn(graph, equal), _in_turn(graph, other), strict=True):
+        if not node.depends and id(node) not in frontier:
+            continue
+        size = before.shape[node.batch_axis]
+        changed = (after != before).movedim(node.batch_axis, 0).reshape(size, -1).any(1)
         entries = size // 4
         candidates = (outer for outer in range(1, entries + 1) if not entries % outer)
         fitting = (outer for outer in candidates if not changed.view(outer, 4, -1)[:, [0, 2, 3]].any())
@@ -52,10 +53,19 @@ def find_batch_layout(graph: Graph, inputs: Sequence[Tensor]) -> None:
 
 def node_values(graph: Graph, inputs: Sequence[Tensor]) -> dict[int, Any]:
     """The values of all nodes, by id, at points and parameters."""
+    return {id(node): value for node, value in _in_turn(graph, inputs)}
+
+
+def _in_turn(graph: Graph, inputs: Sequence[Tensor]) -> Iterator[tuple[Node, Any]]:
+    """Each node and its value at points and parameters, which is let go once its last reader has been computed."""
+    last = {id(source): node for node in graph.nodes for source in node.sources()}
     sources = (graph.source, *graph.parameters)
     values: dict[int, Any] = {id(node): value for node, value in zip(sources, inputs, strict=True)}
-    with torch.no_grad():
-        for node in graph.nodes:
-            if id(node) not in values:
+    for node in graph.nodes:
+        if id(node) not in values:
+            with torch.no_grad():
                 values[id(node)] = node.constant if node.constant is not None else call(node, len(inputs[0]), values)
-    return values
+        yield node, values[id(node)]
+        for source in node.sources():
+            if last[id(source)] is node:
+                values.pop(id(source), None)

@@ -47,6 +47,8 @@ class Step:
     """Whether it was computed from the points."""
     parametric: bool = False
     """Whether it was computed from a parameter."""
+    is_view: bool = False
+    """Whether its value shares the memory of the first argument; known once the values have been let go."""
 
 
 @dataclass(slots=True)

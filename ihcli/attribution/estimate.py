@@ -25,7 +25,9 @@ SEARCH_NODES = {False: 9, True: 3}
 TYPICAL_CHOSEN = 13
 """Units of the ten strongest pairs, whose matrix is then computed."""
 FEW_POSITIONS = 128
-"""Positions from which single gradients are timed, because the overhead of a call is then negligible."""
+"""Positions from which single gradients are timed, if they take `LONG`: the overhead of a call is then negligible."""
+LONG = 0.05
+"""Seconds of a gradient beside which the overhead of a call is negligible."""
 TIMED = 4
 """Gradients in the batch that is timed on shorter texts."""
 CALLS = 6
@@ -106,7 +108,7 @@ def estimate(
 ) -> Estimate:
     """Time a few gradients on the path, and scale them up to the expected work of an explanation.
 
-    With `FEW_POSITIONS` or more positions two gradients are timed, with fewer three calls with six gradients.
+    Of a long text two gradients are timed, of a short one and of a small model three calls with six gradients.
     """
     overhead, gradient = _timed(path, engine)
     positions = path.groups.numel()
@@ -170,9 +172,9 @@ def _timed(path: Path, engine: Engine) -> tuple[float, float]:
         engine.evaluate(path, t, order=1)
         return time.perf_counter() - started
 
-    if path.groups.numel() >= FEW_POSITIONS:
-        return 0.0, min(call(1), call(1))
-    call(1)
-    single, several = call(1), call(TIMED)
+    single = min(call(1), call(1))
+    if path.groups.numel() >= FEW_POSITIONS and single >= LONG:
+        return 0.0, single
+    several = call(TIMED)
     gradient = max((several - single) / (TIMED - 1), several / TIMED / 2)  # a call is not all overhead
     return max(0.0, single - gradient), gradient

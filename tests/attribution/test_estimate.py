@@ -76,6 +76,14 @@ def test_two_gradients_of_a_long_text_are_timed() -> None:
     assert found.seconds == pytest.approx((GRADIENT + OVERHEAD) * (73 + 27 * (1 + 1.6 * 5)))
 
 
+def test_a_call_of_a_small_model_is_not_taken_for_its_gradient(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(globals(), "OVERHEAD", 0.02)
+    monkeypatch.setitem(globals(), "GRADIENT", 0.01)
+    found = costs(5, 0.01, positions=200)
+    assert Timed.gradients == 6
+    assert found.seconds == pytest.approx(0.01 * (73 + 27 * (1 + 1.6 * 5)) + 6 * 0.02)
+
+
 def test_a_tolerance_between_two_known_ones_counts_as_the_nearer() -> None:
     assert [costs(2, tolerance).nodes for tolerance in (0.02, 0.008, 0.0012, 0.3, 0.04)] == [27, 27, 47, 15, 19]
 

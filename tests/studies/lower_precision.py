@@ -2,8 +2,8 @@
 
 ``python -m tests.studies.lower_precision --out FILE`` integrates sentences with the bundled model at the default
 tolerance.  Factors of the products in second derivatives are rounded before they are multiplied in single precision, as
-units for TF32 and bfloat16 do; gradients are left as they are.  Errors are those of the largest entry's share against
-the same nodes without rounding.  It also times one product of the model's size in both types on this machine.
+units for TF32 and bfloat16 do; gradients are left as they are.  Errors are shares of the largest
+entry, against the matrix without rounding.  It also times one product of the model's size in both types on this machine.
 """
 
 import argparse

@@ -104,7 +104,11 @@ def recorded(
         found.append(note)
     in_time = limit is None or limit.left > 0
     if config.attribution.removal and not in_time:
-        why = "it was ended early" if limit is not None and limit.interrupted else "no time was left (--max-seconds)"
+        why = (
+            "the explanation was ended early"
+            if limit is not None and limit.interrupted
+            else "no time was left (--max-seconds)"
+        )
         found.append(f"The check by removal was left out: {why}.")
     warnings = (*classifier.notes, *encoded.notes, *found)
     explanation = dataclasses.replace(explanation, warnings=warnings)

@@ -459,7 +459,7 @@ class Explainer:
             ['Explanation', 'InputError']
         """
         self._renew()
-        limit, settings = limit or self.time_limit(len(texts)), self.config.attribution
+        limit = limit or self.time_limit(len(texts))
         outcomes: dict[int, Explanation | IhError] = {}
         shared: dict[Any, list[tuple[int, PreparedText]]] = {}
         for place, (text, text_pair) in enumerate(texts):
@@ -475,11 +475,9 @@ class Explainer:
         for group in shared.values():
             first = group[0][1]
             tasks = [one.switched.paths for _, one in group]
-            removed = sum(most_texts(len(one.encoded.units)) for _, one in group) if settings.removal else 0
+            removal = sum(self.gradients_of_removal(len(one.encoded.units)) for _, one in group)
             try:
-                results = integrate_paths(
-                    tasks, self.engine(first), self.options(first), progress, limit, REMOVED_TEXT * removed
-                )
+                results = integrate_paths(tasks, self.engine(first), self.options(first), progress, limit, removal)
             except IhError as error:
                 if len(group) > 1:
                     raise
@@ -577,7 +575,7 @@ class Explainer:
     def estimate(self, text: str, text_pair: str | None = None) -> Estimate:
         """The expected cost of explaining the text, for one label or all that the configuration names.
 
-        Times one or two gradients, and scales them up.
+        Times a few gradients, and scales them up.
 
         Args:
             text: The text.
@@ -621,6 +619,22 @@ class Explainer:
             for _ in range(matrices):
                 found = found.with_another(one)
         return found
+
+    def gradients_of_removal(self, units: int) -> float:
+        """The cost of the check by removal of a text, in gradients of the text.
+
+        Args:
+            units: Units of the text.
+
+        Returns:
+            The number of gradients that take as long at most; 0 where the check is left out.
+
+        Example:
+            >>> import ihcli
+            >>> ihcli.Explainer({"attribution": {"removal": False}}).gradients_of_removal(5)
+            0.0
+        """
+        return REMOVED_TEXT * most_texts(units) if self.config.attribution.removal else 0.0
 
     def _work(self, text: str, units: int, preparation: float) -> Work:
         """What besides the matrix of so many units an explanation of the text takes."""

@@ -7,7 +7,6 @@ from typing import TYPE_CHECKING, Any
 
 import torch
 
-from ihcli.attribution.cost import REMOVED_TEXT
 from ihcli.attribution.evaluation import Progress
 from ihcli.attribution.forward import fastest
 from ihcli.attribution.integrated import Interactions, integrate_paths
@@ -17,7 +16,6 @@ from ihcli.explanation_record import PreparedText
 from ihcli.models import LoadedClassifier
 from ihcli.models.score import LabelledScore
 from ihcli.models.targets import ALL
-from ihcli.removal_check import most_texts
 from ihcli.results import Explanation, Surrogate
 from ihcli.text_games import is_game
 
@@ -100,10 +98,10 @@ def _together(
     ]
     weighted, path, wanted = LabelledScore(score), tasks[0][0], one.config.attribution.engine
     choice = one.traces.of(("labels", first.key), weighted, path, wanted)
-    settings = one.config.attribution
-    engine = fastest(weighted, path, choice, wanted, one.memory, some_units=settings.top is not None)
-    removed = REMOVED_TEXT * most_texts(len(first.encoded.units)) if settings.removal else 0.0
-    results = integrate_paths(tasks, engine, one.options(first), progress, limit, removed)
+    some = one.config.attribution.top is not None
+    engine = fastest(weighted, path, choice, wanted, one.memory, some_units=some)
+    removal = one.gradients_of_removal(len(first.encoded.units))
+    results = integrate_paths(tasks, engine, one.options(first), progress, limit, removal)
     return [
         explainer.recorded(ready, _required(result), limit)
         for explainer, ready, result in zip(own, prepared, results, strict=True)
@@ -124,7 +122,8 @@ def _with_the_negative(
     """The first label integrated, and the second taken from it with the other sign, without the model."""
     one, other = own
     prepared = one.prepare(text, text_pair, one.opened(text, text_pair, progress, limit))
-    (result,) = integrate_paths([prepared.switched.paths], one.engine(prepared), one.options(prepared), progress, limit)
+    paths, removal = prepared.switched.paths, one.gradients_of_removal(len(prepared.encoded.units))
+    (result,) = integrate_paths([paths], one.engine(prepared), one.options(prepared), progress, limit, removal)
     result = _required(result)
     constant = 1.0 if one.config.target.output == "probability" else 0.0
     presence, target = prepared.switched, other.classifier.target(other.config.target, prepared.prediction)

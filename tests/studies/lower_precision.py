@@ -3,7 +3,7 @@
 ``python -m tests.studies.lower_precision --out FILE`` integrates sentences with the bundled model at the default
 tolerance.  Factors of the products in second derivatives are rounded before they are multiplied in single precision, as
 units for TF32 and bfloat16 do; gradients are left as they are.  Errors are shares of the largest
-entry, against the matrix without rounding.  It also times one product of the model's size in both types on this machine.
+entry, against the matrix without rounding.  One product of the size of the model is timed in both types.
 """
 
 import argparse
